@@ -1,0 +1,134 @@
+"""Measures: for each metric and slice, what baseline and current say over the pairs they share, as exact numbers.
+
+A baseline's totals less what lost its pair are the baseline over the pairs; that, less what the differing pairs held
+and plus what they hold, is the current run over the same pairs. Nothing else of the records is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runstore import exact
+from runstore.changes import Changes, Group, PairedSums
+from runstore.exact import ExactSum
+from runstore.manifest import MetricDeclaration
+from runstore.series import Point
+from runstore.summary import Tally
+
+NOTHING = PairedSums()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """One metric in one group, over `count` pairs (1 for a figure of a series). Sums are exact; means are sum / count."""
+
+    metric: str
+    group: Group
+    declared: MetricDeclaration
+    count: int
+    baseline_sum: Decimal
+    current_sum: Decimal
+    regressed: int = 0
+    improved: int = 0
+    lost: int = 0
+    """Pairs in which only the baseline has the score."""
+    is_series: bool = False
+
+    @property
+    def baseline(self) -> float | None:
+        """The baseline's mean, as the nearest double; None without pairs."""
+        return exact.mean(self.count, self.baseline_sum) if self.count else None
+
+    @property
+    def current(self) -> float | None:
+        """The current mean, as the nearest double; None without pairs."""
+        return exact.mean(self.count, self.current_sum) if self.count else None
+
+    @property
+    def delta(self) -> float | None:
+        """Current minus baseline: the nearest double to the exact difference of the means."""
+        return exact.mean(self.count, exact.subtract(self.current_sum, self.baseline_sum)) if self.count else None
+
+    @property
+    def drop_sum(self) -> Decimal:
+        """How much worse the current sum is; negative when it is better."""
+        worse = exact.subtract(self.baseline_sum, self.current_sum)
+        return worse if self.declared.direction == "higher" else -worse
+
+
+def of_records(baseline: Tally, changes: Changes, declared: Mapping[str, MetricDeclaration]) -> Iterator[Measure]:
+    """A measure for each metric that baseline records carry: over all records, then slice by slice."""
+    for name in sorted(baseline.metrics, key=str.encode):
+        yield _measure(name, None, baseline, changes, declared[name])
+    for tag in sorted(baseline.slices, key=str.encode):
+        for value in sorted(baseline.slices[tag], key=str.encode):
+            part = baseline.slices[tag][value]
+            for name in sorted(part.metrics, key=str.encode):
+                yield _measure(name, (tag, value), part, changes, declared[name])
+
+
+def _measure(
+    name: str, group: Group, tally: Tally, changes: Changes, declared: MetricDeclaration
+) -> Measure:
+    paired = changes.paired.get(group, {}).get(name, NOTHING)
+    sums = tally.metrics[name].minus(paired.unpaired)
+    if declared.worst is not None:
+        failed = tally.records - tally.status["ok"]
+        sums = sums.plus(_repeated(failed, declared.worst))
+    shifted = sums.minus(paired.before).plus(paired.after)
+    return Measure(
+        metric=name,
+        group=group,
+        declared=declared,
+        count=sums.count,
+        baseline_sum=sums.sum,
+        current_sum=shifted.sum,
+        regressed=paired.regressed,
+        improved=paired.improved,
+        lost=paired.lost,
+    )
+
+
+def _repeated(times: int, value: int | float) -> ExactSum:
+    one = exact.exact(value)
+    share = exact.multiply(one, Decimal(times))
+    return ExactSum(times, share, exact.multiply(one, share))
+
+
+def figures(points: Iterator[Point], declared: Mapping[str, MetricDeclaration]) -> dict[str, int | float]:
+    """The figure that stands for each series: by its declared aggregate, `last` unless it says otherwise."""
+    found: dict[str, int | float] = {}
+    for point in points:
+        before = found.get(point.name)
+        aggregate = declared[point.name].aggregate
+        if before is not None and aggregate == "min":
+            found[point.name] = min(before, point.value)
+        elif before is not None and aggregate == "max":
+            found[point.name] = max(before, point.value)
+        else:
+            found[point.name] = point.value
+    return found
+
+
+def of_series(
+    baseline: Mapping[str, int | float],
+    current: Mapping[str, int | float],
+    declared: Mapping[str, MetricDeclaration],
+) -> Iterator[Measure]:
+    """A measure for each run-level metric that both runs have."""
+    for name in sorted(baseline.keys() & current.keys(), key=str.encode):
+        sign = 1 if declared[name].direction == "higher" else -1
+        effect = (current[name] > baseline[name]) - (current[name] < baseline[name])
+        yield Measure(
+            metric=name,
+            group=None,
+            declared=declared[name],
+            count=1,
+            baseline_sum=exact.exact(baseline[name]),
+            current_sum=exact.exact(current[name]),
+            regressed=int(effect * sign < 0),
+            improved=int(effect * sign > 0),
+            is_series=True,
+        )

@@ -1,0 +1,213 @@
+"""A record: one line of `records.jsonl`. Bytes in, a checked JSON object out; the key is read without parsing.
+
+Two checks say the same thing. `_is_sound` is the fast one for the millions of good lines: it answers yes or "look
+closer". `check` is the one that explains, field by field. A test holds them, and the published schema, equal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from runstore import canonical
+from runstore.canonical import MAX_SAFE_INTEGER, JsonValue
+from runstore.errors import CanonicalError, InvalidRunError
+from runstore.shape import Node
+
+JsonObject = dict[str, JsonValue]
+Ranges = Mapping[str, tuple[float, float]]
+"""Declared metric → lowest and highest score allowed; (-inf, inf) when no range is declared."""
+
+STATUSES = ("ok", "error", "skipped")
+FIELDS = ("id", "input", "metadata", "output", "reason", "repeat", "scores", "status", "tags", "target")
+_PREFIX = b'{"id":"'
+_START = len(_PREFIX)
+_ROOM = canonical.MAX_DEPTH - 1  # the record itself is one level
+
+
+def line_id(line: bytes) -> bytes:
+    """The UTF-8 bytes of the id of a canonical record line, without parsing the line.
+
+    Raises InvalidRunError if the line does not start as a record must.
+    """
+    if not line.startswith(_PREFIX):
+        raise InvalidRunError(
+            'a record line must start with {"id":"', hint="`gate fmt` rewrites loose records canonically"
+        )
+    end = line.find(b'"', _START)
+    raw = line[_START:end]
+    if b"\\" not in raw and end > 0:
+        return raw
+    record = canonical.loads(line)
+    return str(record["id"]).encode() if isinstance(record, dict) else raw
+
+
+def line_key(line: bytes) -> tuple[bytes, int]:
+    """The sort key of a canonical record line: id bytes and repeat. Parses only lines that may have a repeat."""
+    if b'"repeat":' not in line:
+        return line_id(line), 1
+    record = canonical.loads(line)
+    if not isinstance(record, dict):
+        raise InvalidRunError("a record must be a JSON object")
+    return record_key(record)
+
+
+def record_key(record: Mapping[str, JsonValue]) -> tuple[bytes, int]:
+    """The sort key of a checked record."""
+    repeat = record.get("repeat", 1)
+    return str(record["id"]).encode(), repeat if isinstance(repeat, int) else 1
+
+
+def key_text(key: tuple[bytes, int]) -> str:
+    """A key as people read it."""
+    name = key[0].decode(errors="replace")
+    return name if key[1] == 1 else f"{name} (repeat {key[1]})"
+
+
+def read(line: bytes, ranges: Ranges) -> JsonObject:
+    """The record of a line (without its LF), checked in full: the law, the schema, declared metrics and ranges.
+
+    Raises CanonicalError or InvalidRunError with `where` a JSON pointer within the record.
+    """
+    try:
+        record = canonical.loads(line)
+    except CanonicalError:
+        record = None
+    if type(record) is dict and "id" in record and _is_sound(record, ranges) and canonical.dumps_plain(record) == line:
+        return record
+    record = canonical.decode(line)
+    check(record, ranges)
+    return record  # type: ignore[return-value]  # check() has shown that it is an object
+
+
+def check(value: JsonValue, ranges: Ranges) -> None:
+    """Refuse a value that is not a record. Raises InvalidRunError (ShapeError) with a JSON pointer."""
+    members = Node(value).record(["id"], FIELDS[1:])
+    if not members["id"].string():
+        members["id"].fail("an id must not be empty")
+    for name, node in members.items():
+        if name in _EXPLAIN:
+            _EXPLAIN[name](node)
+    if "scores" in members:
+        _check_scores(members["scores"], ranges)
+
+
+def _check_scores(node: Node, ranges: Ranges) -> None:
+    for name, score in node.members():
+        value = score.number()
+        if name not in ranges:
+            score.fail(f"the manifest declares no metric {name!r}", hint="declare it under `metrics`")
+        low, high = ranges[name]
+        if not (math.isfinite(value) and low <= value <= high):
+            score.fail(f"{value!r} is outside the declared range [{low!r}, {high!r}]")
+
+
+def _check_names_to_strings(node: Node) -> None:
+    for _, member in node.members():
+        member.string()
+
+
+def _check_reason(node: Node) -> None:
+    for member in node.record(["message", "type"]).values():
+        member.string()
+
+
+_EXPLAIN = {
+    "metadata": Node.mapping,
+    "reason": _check_reason,
+    "repeat": lambda node: node.integer(least=1),
+    "status": lambda node: node.string(STATUSES),
+    "tags": _check_names_to_strings,
+}
+
+
+def _sound_scores(scores: JsonValue, ranges: Ranges) -> bool:
+    if type(scores) is not dict:
+        return False
+    for name, value in scores.items():
+        if type(value) is float:
+            # Doubles whose engine text may differ from RFC 8785 (integral, tiny, huge) are looked at closer.
+            if not 1e-5 < abs(value) < 1e15 or value.is_integer():
+                return False
+        elif type(value) is not int or not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+            return False
+        bounds = ranges.get(name)
+        if bounds is None or not bounds[0] <= value <= bounds[1] or not name.isascii():
+            return False
+    return True
+
+
+def _sound_strings(value: JsonValue) -> bool:
+    if type(value) is not dict:
+        return False
+    return all(name and name.isascii() and type(text) is str for name, text in value.items())
+
+
+def _sound_any(value: JsonValue) -> bool:
+    return type(value) is str or canonical.is_plain(value, _ROOM)
+
+
+_SOUND: dict[str, Callable[[JsonValue], bool]] = {
+    "id": lambda value: type(value) is str and value != "",
+    "input": _sound_any,
+    "metadata": lambda value: type(value) is dict and canonical.is_plain(value, _ROOM),
+    "output": _sound_any,
+    "reason": lambda value: _sound_strings(value) and value.keys() == {"message", "type"},  # type: ignore[union-attr]
+    "repeat": lambda value: type(value) is int and 1 <= value <= MAX_SAFE_INTEGER,
+    "status": lambda value: value in STATUSES,
+    "tags": _sound_strings,
+    "target": _sound_any,
+}
+
+
+def _is_sound(record: JsonObject, ranges: Ranges) -> bool:
+    """True only if every field is valid and the engine's sorted text of it is certainly the canonical text."""
+    for name, value in record.items():
+        if name == "scores":
+            if not _sound_scores(value, ranges):
+                return False
+        else:
+            test = _SOUND.get(name)
+            if test is None or not test(value):
+                return False
+    return True
+
+
+def write(record: JsonObject, ranges: Ranges) -> bytes:
+    """The canonical line of a record, without LF.
+
+    Raises CanonicalError or InvalidRunError with `where` a JSON pointer within the record.
+    """
+    if "id" in record and _is_sound(record, ranges):
+        try:
+            return canonical.dumps_plain(record)
+        except CanonicalError:
+            pass  # a lone surrogate: the slow path says where
+    check(record, ranges)
+    return canonical.encode(record)
+
+
+_SCORES = b',"scores":{'
+
+
+def read_pair(verified: bytes, line: bytes, ranges: Ranges) -> tuple[JsonObject, JsonObject]:
+    """The records of two lines with one key: the first verified before, the second checked in full here.
+
+    When the lines are the same up to their scores, only what follows is parsed, and both results hold only `scores` and
+    the fields after it. That is exact: what stands before `,"scores":{` in a verified line is a verified beginning, the
+    rest is an object of its own once a brace is put before it, and if that mark stood inside a nested value, the rest
+    would have a closing brace too many and would not parse.
+
+    Raises CanonicalError or InvalidRunError about the second line, with `where` a JSON pointer within the record.
+    """
+    start = verified.rfind(_SCORES)
+    if start > 0 and line.startswith(verified[: start + len(_SCORES)]):
+        tail = b"{" + line[start + 1 :]
+        try:
+            record, other = canonical.loads(b"{" + verified[start + 1 :]), canonical.loads(tail)
+        except CanonicalError:
+            record = other = None
+        if type(other) is dict and type(record) is dict and _is_sound(other, ranges):
+            if canonical.dumps_plain(other) == tail:
+                return record, other
+    return canonical.loads(verified), read(line, ranges)  # type: ignore[return-value]  # verified: an object

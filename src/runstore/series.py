@@ -1,0 +1,61 @@
+"""A point of a series: one line of `series.jsonl`. Bytes in, a checked point out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from runstore import canonical
+from runstore.canonical import JsonValue
+from runstore.record import Ranges
+from runstore.shape import Node
+
+FILE = "series.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """The value of a run-level metric at a step (from 0); a point without step is the final figure."""
+
+    name: str
+    value: int | float
+    step: int | None = None
+
+    @property
+    def key(self) -> tuple[bytes, float]:
+        """Sort key: name, then step, the final figure last."""
+        return self.name.encode(), math.inf if self.step is None else self.step
+
+
+def to_line(point: Point) -> bytes:
+    """The canonical line of a point, without LF. Raises CanonicalError for a number that has none."""
+    members: dict[str, JsonValue] = {"name": point.name, "value": point.value}
+    if point.step is not None:
+        members["step"] = point.step
+    return canonical.encode(members)
+
+
+def read(line: bytes, ranges: Ranges) -> Point:
+    """The point of a line, checked in full. Raises InvalidDataError with `where` a JSON pointer within the point."""
+    return check(canonical.decode(line), ranges)
+
+
+def check(value: JsonValue, ranges: Ranges) -> Point:
+    """The point that a JSON value describes. Raises InvalidDataError."""
+    parts = Node(value).record(("name", "value"), ("step",))
+    name, number = parts["name"].string(), parts["value"].number()
+    if name not in ranges:
+        parts["name"].fail(f"the manifest declares no metric {name!r}", hint="declare it under `metrics`")
+    low, high = ranges[name]
+    if not (math.isfinite(number) and low <= number <= high):
+        parts["value"].fail(f"{number!r} is outside the declared range [{low!r}, {high!r}]")
+    return Point(name=name, value=number, step=parts["step"].integer() if "step" in parts else None)
+
+
+def line_key(line: bytes) -> tuple[bytes, float]:
+    """The sort key of a line written by `to_line`."""
+    value = canonical.loads(line)
+    assert isinstance(value, dict)
+    step = value.get("step", math.inf)
+    assert isinstance(step, int | float)
+    return str(value["name"]).encode(), step

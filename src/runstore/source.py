@@ -1,0 +1,90 @@
+"""Where the bytes of a run come from. A source lists files and opens them; it knows nothing of what they mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from runstore.errors import InvalidRunError, UsageError
+
+VOLATILE = "volatile"
+
+
+class Source(Protocol):
+    """A tree of files that may hold a run: a folder, or an object in a git repository."""
+
+    @property
+    def label(self) -> str:
+        """How messages name this source: what the user typed."""
+
+    def sizes(self) -> dict[str, int]:
+        """Path → size in bytes of every file outside `volatile/`, with `/` between segments."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The bytes of one file, from its start, unbuffered."""
+
+
+class FolderSource:
+    """A run, or a tree of runs, in a folder."""
+
+    def __init__(self, root: Path, label: str | None = None) -> None:
+        if not root.exists():
+            raise UsageError(f"{root}: no such folder", hint="check the path; a run is a folder with a manifest.json")
+        if not root.is_dir():
+            raise UsageError(f"{root}: not a folder", hint="a run is a folder with a manifest.json")
+        self._root = root
+        self._label = label or str(root)
+
+    @property
+    def label(self) -> str:
+        """The path as it was typed."""
+        return self._label
+
+    def sizes(self) -> dict[str, int]:
+        """Path → size of every file; a symbolic link or a special file is refused (InvalidRunError)."""
+        return dict(self._walk(self._root, ""))
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                path = prefix + entry.name
+                if path == VOLATILE:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self._walk(Path(entry.path), f"{path}/")
+                elif entry.is_file(follow_symlinks=False):
+                    yield path, entry.stat(follow_symlinks=False).st_size
+                else:
+                    raise InvalidRunError(
+                        "neither a file nor a folder", where=f"{self._label}/{path}", hint="replace links by files"
+                    )
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a listed file for reading."""
+        return (self._root / path).open("rb", buffering=0)
+
+    def runs(self) -> list[str]:
+        """Relative paths of the run folders below this one, sorted; hidden folders are passed over."""
+        return sorted(self._runs(self._root, ""))
+
+    def _runs(self, folder: Path, prefix: str) -> Iterator[str]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+                    continue
+                path = Path(entry.path)
+                if (path / "manifest.json").exists() or (path / "records.jsonl").exists():
+                    yield prefix + entry.name
+                else:
+                    yield from self._runs(path, f"{prefix}{entry.name}/")
+
+    def child(self, path: str) -> FolderSource:
+        """The folder at a relative path below this one."""
+        return FolderSource(self._root / path, f"{self._label}/{path}")
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this folder itself claims to be a run."""
+        return any((self._root / name).exists() for name in ("manifest.json", "summary.json", "records.jsonl"))

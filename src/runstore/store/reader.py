@@ -1,0 +1,238 @@
+"""Reading a run: files in, checked documents and streams of lines out. Nothing is held but one block.
+
+`read_run` checks what is cheap at once: the exact file set, sizes, the manifest. Lines are handed out in batches; when
+a file has been read to its end its digest and its number of lines must be what the manifest says, or the read fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from runstore import canonical, manifest, series, shards
+from runstore.canonical import JsonValue
+from runstore.errors import InvalidDataError, InvalidRunError
+from runstore.manifest import FileEntry, Manifest
+from runstore.series import Point
+from runstore.record import line_id
+from runstore.shape import escape
+from runstore.source import FolderSource, Source
+from runstore.store.hashing import BlockDigest
+
+LINE_BYTES = 16 * 1024 * 1024
+_TOO_LONG = f"a line is longer than {LINE_BYTES} bytes"
+_DOCUMENT_BYTES = 256 * 1024 * 1024
+_BLOCK_BYTES = 96 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some consecutive lines of one file, without their LF; `first_line` counts from 1."""
+
+    path: str
+    first_line: int
+    lines: list[bytes]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A run that can be read: its manifest, and where its bytes come from."""
+
+    source: Source
+    manifest: Manifest
+    digest: str
+    """SHA-256 of manifest.json; as the manifest holds the digest of every other file, it stands for the whole run."""
+
+    @property
+    def label(self) -> str:
+        """How messages name this run."""
+        return self.source.label
+
+    def where(self, path: str, line: int | None = None, pointer: str = "") -> str:
+        """A place in this run, as messages name it."""
+        number = f":{line}" if line is not None else ""
+        return f"{self.label}/{path}{number} {pointer}".rstrip()
+
+    @property
+    def record_files(self) -> list[str]:
+        """The files that hold records, in the order of their keys."""
+        return shards.record_files(self.manifest.files)
+
+    @property
+    def record_count(self) -> int:
+        """The number of records that the manifest claims."""
+        return sum(self.manifest.files[path].lines or 0 for path in self.record_files)
+
+    def batches(self, paths: list[str] | None = None) -> Iterator[Batch]:
+        """The lines of the record files, in order, each file's digest checked at its end. Raises InvalidRunError."""
+        for path in self.record_files if paths is None else paths:
+            yield from self._batches(path)
+
+    def _batches(self, path: str) -> Iterator[Batch]:
+        entry = self.manifest.files[path]
+        digest = BlockDigest(entry.size)
+        number = 1
+        try:
+            with self.source.open(path) as file:
+                for lines in _blocks_of_lines(file, digest, self.where(path)):
+                    if number == 1 and entry.first is not None and line_id(lines[0]) != entry.first.encode():
+                        raise InvalidRunError("does not start with the id that the manifest says", where=self.where(path))
+                    yield Batch(path, number, lines)
+                    number += len(lines)
+            self._check_digest(path, entry, digest.hexdigest())
+        finally:
+            digest.close()
+        if entry.lines != number - 1:
+            raise InvalidRunError(
+                f"has {number - 1} lines; the manifest says {entry.lines}", where=self.where(path), hint=_TAMPERED
+            )
+
+    def points(self) -> Iterator[Point]:
+        """The points of the series, checked in full, in order. Raises InvalidDataError."""
+        if series.FILE not in self.manifest.files:
+            return
+        ranges = self.manifest.ranges
+        before = None
+        for batch in self._batches(series.FILE):
+            for number, line in enumerate(batch.lines, start=batch.first_line):
+                try:
+                    point = series.read(line, ranges)
+                except InvalidDataError as error:
+                    raise self.located(error, series.FILE, number) from error
+                if before is not None and before >= point.key:
+                    raise InvalidRunError("points are not sorted by name and step", where=self.where(series.FILE, number))
+                before = point.key
+                yield point
+
+    def document(self, path: str) -> JsonValue:
+        """A listed JSON document: digest and law checked. Raises InvalidDataError."""
+        data = _document_bytes(self.source, path)
+        self._check_digest(path, self.manifest.files[path], canonical.sha256(data))
+        try:
+            return canonical.decode_document(data)
+        except InvalidDataError as error:
+            raise self.located(error, path) from error
+
+    def check_file(self, path: str) -> None:
+        """Check the digest of a listed file by reading it. Raises InvalidRunError."""
+        entry = self.manifest.files[path]
+        digest = BlockDigest(entry.size)
+        try:
+            with self.source.open(path) as file:
+                while block := file.read(_BLOCK_BYTES):
+                    digest.update(block)
+            self._check_digest(path, entry, digest.hexdigest())
+        finally:
+            digest.close()
+
+    def _check_digest(self, path: str, entry: FileEntry, found: str) -> None:
+        if entry.sha256 != found:
+            raise InvalidRunError(
+                f"is not the file that the manifest lists: sha256 is {found[:12]}…, listed is {entry.sha256[:12]}…",
+                where=self.where(path),
+                hint=_TAMPERED,
+            )
+
+    def located(self, error: InvalidDataError, path: str, line: int | None = None) -> InvalidRunError:
+        """The same error with its place in this run."""
+        return InvalidRunError(error.message, where=self.where(path, line, error.where), hint=error.hint)
+
+
+_TAMPERED = "the file was changed after the run was written; run again, or `gate fmt` if you edited it on purpose"
+
+
+def read_run(place: Path | str | Source) -> Run:
+    """Open a run. Checks the manifest, the exact file set and sizes; the content is checked as it is read.
+
+    Raises UsageError if there is no such folder, InvalidRunError if it is not a run.
+    """
+    source = FolderSource(Path(place)) if isinstance(place, Path | str) else place
+    sizes = source.sizes()
+    if "manifest.json" not in sizes:
+        raise InvalidRunError(
+            "manifest.json is missing", where=source.label, hint="a run has one; `gate import` makes runs from results"
+        )
+    data = _document_bytes(source, "manifest.json")
+    try:
+        described = manifest.from_json(canonical.decode_document(data))
+        _check_shards(described)
+    except InvalidDataError as error:
+        where = f"{source.label}/manifest.json {error.where}".rstrip()
+        raise InvalidRunError(error.message, where=where, hint=error.hint) from error
+    _check_file_set(source, sizes, described)
+    return Run(source=source, manifest=described, digest=canonical.sha256(data))
+
+
+def _check_shards(described: Manifest) -> None:
+    """Refuse shards that were not cut where the ids say (docs/format.md, section 7), as far as the manifest shows."""
+    files = shards.record_files(described.files)
+    bits = shards.rank(sum(described.files[path].size for path in files))
+    if (bits is None) != (files == [shards.SINGLE]):
+        raise InvalidRunError("records stand in shards exactly when they take more than 32 MiB", where="/files")
+    for path in files[1:]:
+        first = described.files[path].first
+        if bits is not None and not (first and shards.starts_shard(first.encode(), bits)):
+            raise InvalidRunError("the id of its first record starts no shard", where=f"/files/{path}/first")
+
+
+def _check_file_set(source: Source, sizes: dict[str, int], described: Manifest) -> None:
+    listed = {path: entry.size for path, entry in described.files.items()}
+    found = {path: size for path, size in sizes.items() if path != "manifest.json"}
+    for path in [*listed, *found]:
+        if path not in found:
+            problem = "is listed in the manifest and missing"
+        elif path not in listed:
+            problem = "is not listed in the manifest"
+        elif found[path] != listed[path]:
+            problem = f"has {found[path]} bytes; the manifest says {listed[path]}"
+        else:
+            continue
+        raise InvalidRunError(problem, where=f"{source.label}/{path}", hint=_TAMPERED)
+    for path in listed:
+        if not (path in ("summary.json", series.FILE) or path.startswith(("artifacts/", "records"))):
+            raise InvalidRunError(
+                "is no file of a run", where=f"{source.label}/manifest.json /files/{escape(path)}", hint="use artifacts/"
+            )
+    if "summary.json" not in listed:
+        raise InvalidRunError("summary.json is not listed", where=f"{source.label}/manifest.json /files")
+
+
+def _document_bytes(source: Source, path: str) -> bytes:
+    with source.open(path) as file:
+        parts = []
+        size = 0
+        while block := file.read(1024 * 1024):
+            parts.append(block)
+            size += len(block)
+            if size > _DOCUMENT_BYTES:
+                raise InvalidRunError(f"larger than {_DOCUMENT_BYTES} bytes", where=f"{source.label}/{path}")
+    return b"".join(parts)
+
+
+def _blocks_of_lines(file: BinaryIO, digest: BlockDigest, where: str) -> Iterator[list[bytes]]:
+    """Lists of whole lines, split on LF only. Raises InvalidRunError for a line too long or a last line without LF."""
+    parts: list[bytes] = []
+    kept = 0
+    while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
+        lines = block.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            if parts:
+                parts.append(lines[0])
+                lines[0] = b"".join(parts)
+                parts, kept = [], 0
+                if len(lines[0]) >= LINE_BYTES:
+                    raise InvalidRunError(_TOO_LONG, where=where)
+            yield lines
+        if rest:
+            parts.append(rest)
+            kept += len(rest)
+        if kept >= LINE_BYTES:
+            raise InvalidRunError(_TOO_LONG, where=where)
+    if parts:
+        raise InvalidRunError(
+            "the last line does not end with a line feed", where=where, hint="the file was cut off; run again"
+        )

@@ -1,0 +1,129 @@
+"""Verifying a run in full: every line by the law and the schema, the order, every digest, the summary derived again.
+
+What was verified once is remembered by the digest of its manifest, outside the run: see `VerifiedRuns`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from runstore import canonical, shards, summary
+from runstore.canonical import JsonValue
+from runstore.errors import InvalidDataError, InvalidRunError
+from runstore.record import key_text, read, record_key
+from runstore.shape import escape
+from runstore.store.reader import Run
+from runstore.summary import Tally
+
+Progress = Callable[[int], None]
+"""Called now and then with the number of lines done since the last call."""
+
+_RULES = "1"
+"""Changes whenever verification gets stricter, so that what was remembered before is looked at again."""
+
+
+def no_progress(lines: int) -> None:
+    """Report nothing."""
+
+
+class VerifiedRuns:
+    """The digests of the runs that were verified in full, as empty files in a folder; None remembers nothing."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def __contains__(self, run: Run) -> bool:
+        return self._folder is not None and (self._folder / self._name(run)).exists()
+
+    def remember(self, run: Run) -> None:
+        """Remember a verified run. A folder that cannot be written costs time later, and nothing else."""
+        if self._folder is None:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / self._name(run)).touch()
+        except OSError:
+            self._folder = None
+
+    def _name(self, run: Run) -> str:
+        return f"{_RULES}-{run.digest}"
+
+
+def verify(run: Run, progress: Progress = no_progress) -> None:
+    """Check everything a run promises. Raises InvalidDataError with file, line and JSON pointer."""
+    tally = derive(run, progress)
+    points = Counter(point.name for point in run.points())
+    for path in run.manifest.files:
+        if path.startswith("artifacts/"):
+            run.check_file(path)
+    check_summary(run, tally, points)
+
+
+def derive(run: Run, progress: Progress = no_progress) -> Tally:
+    """The tally of a run's records, each checked in full, their order and their shards too."""
+    tally = Tally(run.manifest.slices)
+    ranges = run.manifest.ranges
+    bits = shards.rank(sum(run.manifest.files[path].size for path in run.record_files))
+    before = (b"", 0)
+    for batch in run.batches():
+        number = batch.first_line
+        for line in batch.lines:
+            try:
+                record = read(line, ranges)
+            except InvalidDataError as error:
+                raise run.located(error, batch.path, number) from error
+            key = record_key(record)
+            if key <= before:
+                raise out_of_order(run, key, before, batch.path, number)
+            if bits is not None and number > 1 and key[0] != before[0] and shards.starts_shard(key[0], bits):
+                raise InvalidRunError("this record has to start a shard", where=run.where(batch.path, number))
+            tally.add(record)
+            before = key
+            number += 1
+        progress(len(batch.lines))
+    return tally
+
+
+def out_of_order(
+    run: Run, key: tuple[bytes, int], before: tuple[bytes, int], path: str, line: int
+) -> InvalidRunError:
+    """The error for a record whose key does not come after the one before it."""
+    if key == before:
+        return InvalidRunError(
+            f"the key {key_text(key)!r} stands twice", where=run.where(path, line), hint="ids must be unique"
+        )
+    return InvalidRunError(
+        f"the records are not sorted: {key_text(key)!r} stands after {key_text(before)!r}",
+        where=run.where(path, line),
+        hint="`gate fmt` sorts them",
+    )
+
+
+def check_summary(run: Run, tally: Tally, points: Mapping[str, int]) -> None:
+    """Refuse a summary that is not what the records and series say. Raises InvalidRunError naming the first member."""
+    derived = summary.to_json(tally, points)
+    claimed = run.document("summary.json")
+    if canonical.encode(derived) != canonical.encode(claimed):
+        pointer, there, here = _first_difference(claimed, derived, "")
+        raise InvalidRunError(
+            f"says {there}; the records say {here}",
+            where=run.where("summary.json", pointer=pointer),
+            hint="run again, or `gate fmt` to derive it again",
+        )
+
+
+def _first_difference(claimed: JsonValue, derived: JsonValue, pointer: str) -> tuple[str, str, str]:
+    if isinstance(claimed, dict) and isinstance(derived, dict):
+        for name in sorted({**claimed, **derived}):
+            here = f"{pointer}/{escape(name)}"
+            if name not in claimed:
+                return here, "nothing", canonical.encode(derived[name]).decode()
+            if name not in derived:
+                return here, canonical.encode(claimed[name]).decode(), "nothing"
+            if canonical.encode(claimed[name]) != canonical.encode(derived[name]):
+                return _first_difference(claimed[name], derived[name], here)
+    return pointer, canonical.encode(claimed).decode(), canonical.encode(derived).decode()
+
+
