@@ -1,7 +1,7 @@
 """What every test may use: hypothesis profiles, and the optional folder of public test data.
 
-Profiles: `default` is quick and draws the same examples every time; `ci` draws more of them, still the same; `thorough` draws
-anew on each run, and many. Choose with HYPOTHESIS_PROFILE or `pytest --hypothesis-profile`.
+Profiles: `default` is quick and draws the same examples every time; `ci` draws more of them, still the same;
+`thorough` draws anew on each run, and many. Choose with HYPOTHESIS_PROFILE or `pytest --hypothesis-profile`.
 """
 
 from __future__ import annotations

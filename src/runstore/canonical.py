@@ -13,7 +13,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import orjson
@@ -28,9 +29,9 @@ MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 64
 """A scalar has depth 0; each array or object around it adds 1."""
 
-# Up to here UTF-8 order (the engine's) and UTF-16 order (RFC 8785, section 3.2.3) agree; from here surrogate pairs,
-# which begin with D800 to DBFF, sort before what UTF-8 puts first.
-_ORDERS_DIFFER_FROM = "\ue000"
+# Below, UTF-8 order (the engine's) and UTF-16 order (RFC 8785, section 3.2.3) agree. From here characters are surrogate
+# pairs in UTF-16, which begin with D800 to DBFF and so sort before U+E000 to U+FFFF; in UTF-8 they sort after.
+_ORDERS_DIFFER_FROM = "\U00010000"
 _SORTED = orjson.OPT_SORT_KEYS
 _LAID_OUT = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
@@ -48,7 +49,7 @@ def is_plain(value: Any, room: int = MAX_DEPTH - 1) -> bool:  # noqa: C901  # on
             for key in value:
                 if not key.isascii() and max(key) >= _ORDERS_DIFFER_FROM:
                     return False
-        except AttributeError:  # not a string
+        except (AttributeError, TypeError):  # not a string
             return False
     for item in value.values() if kind is dict else value if kind is list else (value,):
         kind = type(item)
@@ -76,6 +77,22 @@ def dumps_plain(value: object) -> bytes:
     try:
         return orjson.dumps(value, option=_SORTED)
     except orjson.JSONEncodeError as error:
+        raise CanonicalError(str(error)) from None
+
+
+def dumps_all_plain(values: Sequence[object]) -> list[bytes]:
+    """`dumps_plain` of several values at the engine's own pace. Raises CanonicalError."""
+    try:
+        return list(map(orjson.dumps, values, repeat(None), repeat(_SORTED)))
+    except orjson.JSONEncodeError as error:
+        raise CanonicalError(str(error)) from None
+
+
+def loads_all(texts: Sequence[bytes]) -> list[JsonValue]:
+    """`loads` of several texts at the engine's own pace. Raises CanonicalError."""
+    try:
+        return list(map(orjson.loads, texts))
+    except orjson.JSONDecodeError as error:
         raise CanonicalError(str(error)) from None
 
 
@@ -175,6 +192,13 @@ def _readable_float(value: float) -> object:
     return _any_float(value)
 
 
+def _in_order(members: dict[Any, object]) -> list[str]:
+    """The keys in the order of RFC 8785: by UTF-16 code units."""
+    if set(map(type, members)) <= {str} and "".join(members).isascii():
+        return sorted(members)
+    return sorted(members, key=_utf16)
+
+
 def _utf16(key: object) -> bytes:
     if type(key) is not str:
         raise CanonicalError(f"the key {key!r} is not a string but {type(key).__qualname__}")
@@ -208,7 +232,7 @@ def _settled(value: Any, room: int, settle_float: Callable[[float], object]) -> 
         raise _not_a_json_type(value)
     if not room:
         raise CanonicalError(f"nested deeper than {MAX_DEPTH}")
-    pairs = enumerate(value) if kind is list else [(key, value[key]) for key in sorted(value, key=_utf16)]
+    pairs = enumerate(value) if kind is list else [(key, value[key]) for key in _in_order(value)]
     settled = {}
     segment: object = ""
     try:
@@ -237,7 +261,7 @@ def loads(data: bytes) -> JsonValue:
 
 
 def _not_json(error: json.JSONDecodeError) -> CanonicalError:
-    before = len(error.doc[: error.pos].encode(errors="surrogatepass"))
+    before = len(error.doc[: error.pos].encode())
     return CanonicalError(f"not JSON: {error.msg.removesuffix(' at')}", where=f"byte {before}")
 
 
@@ -371,7 +395,8 @@ def _check_loose(value: Any, room: int, non_finite: bool) -> None:
         pairs = value.items() if kind is dict else enumerate(value)
         try:
             for segment, item in pairs:  # noqa: B007  # named in the error below
-                _check_loose(item, room - 1, non_finite)
+                if not (type(item) is str and item.isascii()):  # most items need no call
+                    _check_loose(item, room - 1, non_finite)
         except CanonicalError as error:
             raise _seen_from(str(segment), error) from None
 

@@ -7,10 +7,9 @@ worst records up to a limit, so memory does not depend on how much changed.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from runstore import canonical
@@ -18,7 +17,7 @@ from runstore.errors import InvalidDataError
 from runstore.exact import ExactSum
 from runstore.manifest import MetricDeclaration
 from runstore.pairs import Join
-from runstore.record import JsonObject, Ranges, line_key, read, read_pair
+from runstore.record import JsonObject, Ranges, line_key, read, read_pair, read_pairs, record_key
 from runstore.summary import Tally
 
 Scores = Mapping[str, int | float]
@@ -29,7 +28,7 @@ _NO_SCORES: Scores = {}
 _NO_TAGS: Mapping[str, str] = {}
 
 
-class ChangeClass(Enum):
+class ChangeClass(StrEnum):
     """What became of a record; a record that got better in one score and worse in another got worse."""
 
     REGRESSED = "regressed"
@@ -51,15 +50,11 @@ class Change(NamedTuple):
     """Whether it got worse in a metric in which no record may."""
 
 
-class Effect(NamedTuple):
-    """What a difference makes of a record; see Change."""
+Effect = tuple[ChangeClass, float, bool]
+"""What a difference makes of a record: class, severity, and whether it is worse in a metric in which none may be."""
 
-    kind: ChangeClass
-    severity: float
-    strict: bool
-
-
-_UNAFFECTED = Effect(ChangeClass.CHANGED, 0.0, False)
+_SETTLED_EVERY = 8192
+_UNAFFECTED: Effect = (ChangeClass.CHANGED, 0.0, False)
 
 
 class Worst:
@@ -84,6 +79,11 @@ class Worst:
         if len(self._kept) == self._limit:
             self.cut = self._kept[-1].severity if self._kept else math.inf
 
+    def absorb(self, later: Worst) -> None:
+        """Take what was kept of changes whose keys all come later."""
+        self._kept += later._kept
+        self._trim()
+
     def sorted(self) -> list[Change]:
         """The worst first."""
         self._trim()
@@ -92,7 +92,7 @@ class Worst:
 
 @dataclass(slots=True)
 class PairedSums:
-    """Of one metric in one group, over the pairs that differ: what they held before and after, and what lost its pair."""
+    """Of one metric in one group, over pairs that differ: what they held before and after, and what lost its pair."""
 
     before: ExactSum = field(default_factory=ExactSum)
     after: ExactSum = field(default_factory=ExactSum)
@@ -101,67 +101,167 @@ class PairedSums:
     improved: int = 0
     lost: int = 0
 
+    def plus(self, other: PairedSums) -> PairedSums:
+        """Over the pairs of both."""
+        return PairedSums(
+            before=self.before.plus(other.before),
+            after=self.after.plus(other.after),
+            unpaired=self.unpaired.plus(other.unpaired),
+            regressed=self.regressed + other.regressed,
+            improved=self.improved + other.improved,
+            lost=self.lost + other.lost,
+        )
+
+
+Shifts = dict[Group, dict[str, PairedSums]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lens:
+    """By what a difference is judged.
+
+    `declared`: metrics of the baseline's records, with the directions to judge by; `ranges`: what the current run
+    declares; `slices`: what the baseline declares; `strict`: metrics in which no record may get worse; `limit`: how
+    many changes of each class to keep.
+    """
+
+    declared: Mapping[str, MetricDeclaration]
+    ranges: Ranges
+    slices: Sequence[str] = ()
+    strict: frozenset[str] = frozenset()
+    limit: int = 1000
+
 
 class Changes:
     """Everything that differs between a baseline and a current run, added up."""
 
-    def __init__(
-        self,
-        declared: Mapping[str, MetricDeclaration],
-        ranges: Ranges,
-        *,
-        slices: Sequence[str],
-        strict: frozenset[str],
-        limit: int,
-    ) -> None:
-        """`declared`: metrics of the baseline's records, with the directions to judge by; `ranges`: what the current
-        run declares; `slices`: what the baseline declares; `strict`: metrics in which no record may get worse;
-        `limit`: how many changes of each class to keep.
-        """
+    def __init__(self, lens: Lens) -> None:
+        declared = lens.declared
         self._sign = {name: 1 if metric.direction == "higher" else -1 for name, metric in declared.items()}
         self._width = {name: metric.range[1] - metric.range[0] for name, metric in declared.items() if metric.range}
         self._worst = {name: metric.worst for name, metric in declared.items() if metric.worst is not None}
-        self._ranges = ranges
-        self._slices = slices
-        self._strict = strict
-        self.counts: Counter[ChangeClass] = Counter()
-        self.newly: Counter[str] = Counter()
+        self._lens = lens
+        self.counts = dict.fromkeys(ChangeClass, 0)
+        self.newly = {"error": 0, "skipped": 0}
         """Records whose status is now `error` or `skipped` and was not (or that are new)."""
         self.strictly_regressed = 0
         self.lost_scores = 0
-        self.kept = {kind: Worst(limit) for kind in ChangeClass}
-        self.gone = Tally(slices)
-        self.come = Tally(slices)
-        self.paired: dict[Group, dict[str, PairedSums]] = {}
+        self.kept = {kind: Worst(lens.limit) for kind in ChangeClass}
+        self._gone = Tally(lens.slices)
+        self._come = Tally(lens.slices)
+        self._scored: Shifts = {}
+        """Of pairs in which only values of scores differ: these alone say how the totals moved."""
+        self._shifted: Shifts = {}
+        """Of all other pairs: `_gone` and `_come` say how the totals moved."""
 
-    def add_pair(self, baseline: bytes, current: bytes) -> None:
-        """Two lines with one key that are not equal. Raises InvalidDataError if the current one is not a record."""
-        before, after = read_pair(baseline, current, self._ranges)
-        if _same_standing(before, after):
-            if before.get("scores") == after.get("scores"):
-                effect = _UNAFFECTED
-            elif before.get("status", "ok") == "ok":
-                effect = self._scores_differ(before, after)
-            else:
-                effect = self._standing_differs(before, after)
-        else:
+    def add_pairs(self, baseline: Sequence[bytes], current: Sequence[bytes]) -> bool:
+        """Pairs of lines with one id that are not equal, if all of them can be read in one go; else nothing is done."""
+        pairs = read_pairs(baseline, current, self._lens.ranges)
+        if pairs is None:
+            return False
+        if self._lens.slices or not self._add_columns(baseline, current, pairs):
+            for line, other, (before, after) in zip(baseline, current, pairs, strict=True):
+                self._add(line, other, before, after)
+        return True
+
+    def _add_columns(
+        self, baseline: Sequence[bytes], current: Sequence[bytes], pairs: Sequence[tuple[JsonObject, JsonObject]]
+    ) -> bool:
+        """What `_add` does with each of the pairs, metric by metric; False if they are not all of one shape.
+
+        A value that is equal on both sides is added to both, which changes no difference.
+        """
+        standings = {
+            before.get("status", "ok") == "ok" == after.get("status", "ok") and before.get("tags") == after.get("tags")
+            for before, after in pairs
+        }
+        old, new = [scores_of(before) for before, _ in pairs], [scores_of(after) for _, after in pairs]
+        shapes = {*map(tuple, old), *map(tuple, new)}
+        if standings != {True} or len(shapes) != 1 or not (names := shapes.pop()):
+            return False
+        metrics = _group(self._scored, None)
+        effects = []
+        for name in names:
+            values, others = [scores[name] for scores in old], [scores[name] for scores in new]
+            sign = self._sign[name]
+            column = [(other - value) * sign for value, other in zip(values, others, strict=True)]
+            sums = metrics.get(name) or _sums(metrics, name)
+            sums.before.pending += values
+            sums.after.pending += others
+            sums.regressed += sum(effect < 0 for effect in column)
+            sums.improved += sum(effect > 0 for effect in column)
+            effects.append(column)
+        for line, other, of_pair in zip(baseline, current, zip(*effects, strict=True), strict=True):
+            self._keep(self._effect(names, of_pair), line, other)
+        return True
+
+    def _effect(self, names: Sequence[str], effects: Sequence[float]) -> Effect:
+        """What the effects on its metrics, more than 0 for better, make of a record."""
+        worst = min(effects)
+        if worst >= 0:
+            if max(effects) == 0:
+                return _UNAFFECTED
+            return ChangeClass.IMPROVED, self._size(names, effects), False
+        strict = any(effect < 0 and name in self._lens.strict for name, effect in zip(names, effects, strict=True))
+        return ChangeClass.REGRESSED, self._size(names, [-effect for effect in effects]), strict
+
+    def _size(self, names: Sequence[str], effects: Sequence[float]) -> float:
+        """The largest of the effects, each measured by the width of its metric's declared range."""
+        width = self._width
+        return max(effect / width.get(name, 1) for name, effect in zip(names, effects, strict=True))
+
+    def add_pair(self, baseline: bytes, current: bytes) -> int:
+        """Two lines with one id that are not equal.
+
+        Returns 0, or, when they are different trials and nothing was added up, less than 0 if the baseline's repeat is
+        the lower one and more if it is the higher. Raises InvalidDataError if the current line is not a record.
+        """
+        before, after = read_pair(baseline, current, self._lens.ranges)
+        if order := record_key(before)[1] - record_key(after)[1]:
+            return order
+        self._add(baseline, current, before, after)
+        return 0
+
+    def _add(self, baseline: bytes, current: bytes, before: JsonObject, after: JsonObject) -> None:
+        old, new = scores_of(before), scores_of(after)
+        is_ok = before.get("status", "ok") == "ok" == after.get("status", "ok")
+        if not is_ok or before.get("tags") != after.get("tags") or old.keys() != new.keys():
             effect = self._standing_differs(before, after)
+        elif old == new:
+            effect = _UNAFFECTED
+        else:
+            effect = self._scores_differ(old, new, tags_of(before))
         self._keep(effect, baseline, current)
 
-    def _scores_differ(self, before: JsonObject, after: JsonObject) -> Effect:
-        """Both are `ok` and only scores differ: count only those."""
-        old, new = scores_of(before), scores_of(after)
-        tags = tags_of(before)
-        lost = {name: value for name, value in old.items() if new.get(name) != value}
-        found = {name: value for name, value in new.items() if old.get(name) != value}
-        self.gone.add_scores(lost, tags)
-        self.come.add_scores(found, tags)
-        return self._compare(lost, found, tags)
+    def _scores_differ(self, old: Scores, new: Scores, tags: Mapping[str, str]) -> Effect:
+        """Both are `ok` and have the same scores, with other values."""
+        groups = [_group(self._scored, group) for group in self.groups_of(tags)]
+        worse = better = -1.0
+        strict = False
+        for name, value in old.items():
+            other = new[name]
+            if other == value:
+                continue
+            effect = (other - value) * self._sign[name]
+            for metrics in groups:
+                sums = metrics.get(name) or _sums(metrics, name)
+                sums.before.pending.append(value)
+                sums.after.pending.append(other)
+                if effect < 0:
+                    sums.regressed += 1
+                else:
+                    sums.improved += 1
+            if effect < 0:
+                worse = max(worse, -effect / self._width.get(name, 1))
+                strict = strict or name in self._lens.strict
+            else:
+                better = max(better, effect / self._width.get(name, 1))
+        return (ChangeClass.REGRESSED, worse, strict) if worse >= 0 else (ChangeClass.IMPROVED, better, False)
 
     def _standing_differs(self, before: JsonObject, after: JsonObject) -> Effect:
-        """Status or tags differ: every metric may count otherwise than before."""
-        self.gone.add(before)
-        self.come.add(after)
+        """Status, tags or the names of the scores differ: every metric may count otherwise than before."""
+        self._gone.add(before)
+        self._come.add(after)
         status, now = before.get("status", "ok"), after.get("status", "ok")
         lost = self.lost_scores
         effect = self._compare(self.values_of(before), self.values_of(after), tags_of(before))
@@ -169,14 +269,14 @@ class Changes:
             self.lost_scores = lost  # counted as a record that errored or was skipped
             if status != now:
                 self.newly[str(now)] += 1
-            return Effect(ChangeClass.REGRESSED, math.inf, False) if status == "ok" else effect
-        if status != "ok" and effect.kind is ChangeClass.CHANGED:
-            return Effect(ChangeClass.IMPROVED, 0.0, False)
+            return (ChangeClass.REGRESSED, math.inf, False) if status == "ok" else effect
+        if status != "ok" and effect is _UNAFFECTED:
+            return ChangeClass.IMPROVED, 0.0, False
         return effect
 
     def _compare(self, old: Scores, new: Scores, tags: Mapping[str, str]) -> Effect:
         """Add up values that may differ, and say what they make of the record."""
-        groups = [self._group(group) for group in self.groups_of(tags)]
+        groups = [_group(self._shifted, group) for group in self.groups_of(tags)]
         worse = better = -1.0
         strict = False
         for name, value in old.items():
@@ -186,32 +286,32 @@ class Changes:
                 _add_values(metrics, name, value, other, effect)
             if effect < 0:
                 worse = max(worse, -effect / self._width.get(name, 1))
-                strict = strict or name in self._strict
+                strict = strict or name in self._lens.strict
                 self.lost_scores += other is None
             elif effect > 0:
                 better = max(better, effect / self._width.get(name, 1))
         if worse >= 0:
-            return Effect(ChangeClass.REGRESSED, worse, strict)
-        return Effect(ChangeClass.IMPROVED, better, False) if better >= 0 else _UNAFFECTED
+            return ChangeClass.REGRESSED, worse, strict
+        return (ChangeClass.IMPROVED, better, False) if better >= 0 else _UNAFFECTED
 
     def add_removed(self, baseline: bytes) -> None:
         """A verified baseline line that has no partner."""
         record: JsonObject = canonical.loads(baseline)  # type: ignore[assignment]  # verified: an object
-        self.gone.add(record)
+        self._gone.add(record)
         for group in self.groups_of(tags_of(record)):
-            metrics = self._group(group)
+            metrics = _group(self._shifted, group)
             for name, value in self.values_of(record).items():
                 _sums(metrics, name).unpaired.add(value)
-        self._keep(Effect(ChangeClass.REMOVED, 0.0, False), baseline, None)
+        self._keep((ChangeClass.REMOVED, 0.0, False), baseline, None)
 
     def add_added(self, current: bytes) -> None:
         """A current line that has no partner. Raises InvalidDataError if it is not a record."""
-        record = read(current, self._ranges)
-        self.come.add(record)
+        record = read(current, self._lens.ranges)
+        self._come.add(record)
         status = record.get("status", "ok")
         if status != "ok":
             self.newly[str(status)] += 1
-        self._keep(Effect(ChangeClass.ADDED, 0.0, False), None, current)
+        self._keep((ChangeClass.ADDED, 0.0, False), None, current)
 
     def _keep(self, effect: Effect, baseline: bytes | None, current: bytes | None) -> None:
         kind, severity, strict = effect
@@ -222,19 +322,62 @@ class Changes:
             key = line_key(current if baseline is None else baseline)  # type: ignore[arg-type]  # one of them is there
             worst.add(Change(severity, key, kind, baseline, current, strict))
 
-    def _group(self, group: Group) -> dict[str, PairedSums]:
-        metrics = self.paired.get(group)
-        if metrics is None:
-            metrics = self.paired[group] = {}
-        return metrics
-
     def groups_of(self, tags: Mapping[str, str]) -> list[Group]:
         """The groups a baseline record counts in: all records, and one for each declared tag that it has."""
-        return [None, *((tag, tags[tag]) for tag in self._slices if tag in tags)]
+        if not self._lens.slices:
+            return [None]
+        return [None, *((tag, tags[tag]) for tag in self._lens.slices if tag in tags)]
 
     def values_of(self, record: JsonObject) -> Scores:
         """What a record counts as: its scores, or the worst of each declared range if it is not `ok`."""
         return self._worst if record.get("status", "ok") != "ok" else scores_of(record)
+
+    def settle(self) -> None:
+        """Add up what is pending, to free its memory."""
+        for metrics in self._scored.values():
+            for sums in metrics.values():
+                sums.before.settle()
+                sums.after.settle()
+
+    def paired(self, group: Group, metric: str) -> PairedSums:
+        """What the pairs that differ hold of a metric in a group."""
+        scored, shifted = self._scored.get(group, {}), self._shifted.get(group, {})
+        return scored.get(metric, _NOTHING).plus(shifted.get(metric, _NOTHING))
+
+    def moved(self, totals: Tally) -> Tally:
+        """The totals of the current run, from those of the baseline."""
+        result = totals.minus(self._gone).plus(self._come)
+        for group, metrics in self._scored.items():
+            tally = result if group is None else result.slices[group[0]][group[1]]
+            for name, sums in metrics.items():
+                tally.metrics[name] = tally.metrics[name].minus(sums.before).plus(sums.after)
+        return result
+
+    def absorb(self, other: Changes) -> None:
+        """Add what differs in a later part of the same two runs."""
+        for kind, count in other.counts.items():
+            self.counts[kind] += count
+            self.kept[kind].absorb(other.kept[kind])
+        for status, count in other.newly.items():
+            self.newly[status] += count
+        self.strictly_regressed += other.strictly_regressed
+        self.lost_scores += other.lost_scores
+        self._gone, self._come = self._gone.plus(other._gone), self._come.plus(other._come)
+        for mine, theirs in ((self._scored, other._scored), (self._shifted, other._shifted)):
+            for group, metrics in theirs.items():
+                for name, sums in metrics.items():
+                    known = _group(mine, group)
+                    known[name] = known.get(name, _NOTHING).plus(sums)
+
+
+_NOTHING = PairedSums()
+
+
+def _group(shifts: Shifts, group: Group) -> dict[str, PairedSums]:
+    metrics = shifts.get(group)
+    if metrics is None:
+        metrics = shifts[group] = {}
+    return metrics
 
 
 def scores_of(record: JsonObject) -> Scores:
@@ -245,10 +388,6 @@ def scores_of(record: JsonObject) -> Scores:
 def tags_of(record: JsonObject) -> Mapping[str, str]:
     """The tags of a checked record."""
     return record.get("tags", _NO_TAGS)  # type: ignore[return-value]  # shape checked when it was read
-
-
-def _same_standing(before: JsonObject, after: JsonObject) -> bool:
-    return before.get("status", "ok") == after.get("status", "ok") and before.get("tags") == after.get("tags")
 
 
 def _sums(metrics: dict[str, PairedSums], name: str) -> PairedSums:
@@ -275,14 +414,32 @@ def _add_values(
 
 
 def collect(join: Join, changes: Changes) -> None:
-    """Classify every pair. Raises InvalidDataError with file, line and pointer about a current line that is not one."""
-    for baseline, current in join:
+    """Classify all that differs. Raises InvalidDataError, with file, line and pointer, about a current line."""
+    settled = 0
+    for ours, theirs in join:
+        if not theirs:
+            changes.add_removed(ours[0])
+        elif not ours:
+            _one_by_one(join, changes, ours, theirs)
+        elif not changes.add_pairs(ours, theirs):
+            _one_by_one(join, changes, ours, theirs)
+        if join.differing - settled >= _SETTLED_EVERY:
+            changes.settle()
+            settled = join.differing
+
+
+def _one_by_one(join: Join, changes: Changes, ours: list[bytes], theirs: list[bytes]) -> None:
+    """Lines that need a closer look, or a current line that stands alone."""
+    for index, line in enumerate(theirs):
         try:
-            if current is None:
-                changes.add_removed(baseline)  # type: ignore[arg-type]  # one of them is there
-            elif baseline is None:
-                changes.add_added(current)
-            else:
-                changes.add_pair(baseline, current)
+            if not ours:
+                changes.add_added(line)
+            elif order := changes.add_pair(ours[index], line):
+                join.apart(index, order)
+                if order < 0:
+                    changes.add_removed(ours[index])
+                else:
+                    changes.add_added(line)
+                return
         except InvalidDataError as error:
-            raise join.located(error) from error
+            raise join.located(error, index, theirs) from error

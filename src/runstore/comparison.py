@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runstore import measures, summary, verification
-from runstore.changes import Change, ChangeClass, Changes, collect
+from runstore.changes import Change, ChangeClass, Changes, Lens
 from runstore.errors import InvalidDataError
 from runstore.facts import Counts, Facts
 from runstore.findings import Finding, Level, Rule, Verdict, verdict
 from runstore.judgement import judge
 from runstore.manifest import Manifest, MetricDeclaration
 from runstore.measures import Measure
-from runstore.pairs import Join
+from runstore.parallel import differences
 from runstore.policy import Policy
 from runstore.store.reader import Run
 from runstore.summary import Tally
@@ -75,19 +75,18 @@ def compare(
     )
     before = _trusted_totals(baseline, verified or VerifiedRuns(None), progress)
     declared = _declared(baseline.manifest, policy)
-    changes = Changes(
-        _carried(declared, before),
-        current.manifest.ranges,
+    lens = Lens(
+        declared=_carried(declared, before),
+        ranges=current.manifest.ranges,
         slices=baseline.manifest.slices,
         strict=policy.without_drop_limit(declared),
         limit=limit,
     )
-    join = Join(baseline, current, progress)
-    collect(join, changes)
+    changes, equal = differences(baseline, current, lens, progress)
     after = _checked_totals(current, baseline, before, changes)
     old, new = _figures(baseline, declared), _figures(current, {**current.manifest.metrics, **declared})
     found = [*measures.of_records(before, changes, declared), *measures.of_series(old, new, declared)]
-    counts = _counts(changes, join.equal, before, after)
+    counts = _counts(changes, equal, before, after)
     facts = Facts(
         baseline=baseline.manifest,
         current=current.manifest,
@@ -122,7 +121,7 @@ def _trusted_totals(baseline: Run, verified: VerifiedRuns, progress: Progress) -
 def _checked_totals(current: Run, baseline: Run, before: Tally, changes: Changes) -> Tally:
     """The totals of the current run, moved from the baseline's, and held against what the run claims."""
     if list(current.manifest.slices) == list(baseline.manifest.slices):
-        after = before.minus(changes.gone).plus(changes.come)
+        after = changes.moved(before)
     else:
         after = verification.derive(current)
     points = Counter(point.name for point in current.points())

@@ -21,58 +21,76 @@ from runstore.errors import InvalidRunError
 _CONTEXT = decimal.Context(
     prec=2600, Emax=999999, Emin=-999999, traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow]
 )
-_BUFFERED_VALUES = 4096
+_BUFFERED_VALUES = 8192
+# Most scores have at most six decimals: n / 10^6 with n of at most 15 digits. Two decimals of at most 15 digits are
+# never the same double, so when n / 10^6 rounds to the score, its canonical text denotes just that decimal, and
+# integers do the work of decimals. Source: DBL_DIG, IEEE 754 binary64.
+_DECIMALS = 6
+_SCALE = 10**_DECIMALS
+_SCALED_BELOW = 10**15
 _TEXT = re.compile(r"(?:0|-?(?:0\.[0-9]*[1-9]|[1-9][0-9]*(?:\.[0-9]*[1-9])?))\Z")
 
 
 class ExactSum:
     """Count, sum and sum of squares of scores; adds exactly, in any order."""
 
-    __slots__ = ("_buffer", "_count", "_squares", "_sum")
+    __slots__ = ("_count", "_scaled", "_scaled_squares", "_squares", "_sum", "pending")
 
     def __init__(self, count: int = 0, total: Decimal = Decimal(0), squares: Decimal = Decimal(0)) -> None:
         self._count = count
         self._sum = total
         self._squares = squares
-        self._buffer: list[int | float] = []
+        self._scaled = 0
+        self._scaled_squares = 0
+        self.pending: list[int | float] = []
+        """Values taken and not yet added up: whoever appends here by himself calls `settle` now and then."""
 
     def add(self, value: int | float) -> None:
         """Add one finite number."""
-        buffer = self._buffer
-        buffer.append(value)
-        if len(buffer) >= _BUFFERED_VALUES:
-            self._flush()
+        self.pending.append(value)
+        if len(self.pending) >= _BUFFERED_VALUES:
+            self.settle()
 
-    def _flush(self) -> None:
-        if not self._buffer:
+    def settle(self) -> None:
+        """Add up what is pending."""
+        if not self.pending:
             return
-        self._count += len(self._buffer)
-        add, multiply = _CONTEXT.add, _CONTEXT.multiply
-        total, squares = self._sum, self._squares
-        for value, times in Counter(self._buffer).items():
-            exact = Decimal(number_text(value))
-            share = multiply(exact, Decimal(times))
-            total = add(total, share)
-            squares = add(squares, multiply(exact, share))
-        self._sum, self._squares = total, squares
-        self._buffer.clear()
+        self._count += len(self.pending)
+        scaled = scaled_squares = 0
+        for value, times in Counter(self.pending).items():
+            # For an int this is exact; a float is scaled exactly enough to be rounded, and then held against itself.
+            number = value * _SCALE if type(value) is int else round(value * 1e6) if -1e9 < value < 1e9 else 0
+            if -_SCALED_BELOW < number < _SCALED_BELOW and number / _SCALE == value:
+                scaled += number * times
+                scaled_squares += number * number * times
+            else:
+                self._add_exact(value, times)
+        self._scaled += scaled
+        self._scaled_squares += scaled_squares
+        self.pending.clear()
+
+    def _add_exact(self, value: int | float, times: int) -> None:
+        number = Decimal(number_text(value))
+        share = _CONTEXT.multiply(number, Decimal(times))
+        self._sum = _CONTEXT.add(self._sum, share)
+        self._squares = _CONTEXT.add(self._squares, _CONTEXT.multiply(number, share))
 
     @property
     def count(self) -> int:
         """How many values were added."""
-        return self._count + len(self._buffer)
+        return self._count + len(self.pending)
 
     @property
     def sum(self) -> Decimal:
         """The exact sum."""
-        self._flush()
-        return self._sum
+        self.settle()
+        return _CONTEXT.add(self._sum, _CONTEXT.scaleb(Decimal(self._scaled), -_DECIMALS))
 
     @property
     def squares(self) -> Decimal:
         """The exact sum of squares."""
-        self._flush()
-        return self._squares
+        self.settle()
+        return _CONTEXT.add(self._squares, _CONTEXT.scaleb(Decimal(self._scaled_squares), -2 * _DECIMALS))
 
     def plus(self, other: ExactSum) -> ExactSum:
         """The sum over both."""

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runstore import exact
-from runstore.changes import Changes, Group, PairedSums
+from runstore.changes import Changes, Group
 from runstore.exact import ExactSum
 from runstore.manifest import MetricDeclaration
 from runstore.series import Point
 from runstore.summary import Tally
-
-NOTHING = PairedSums()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +70,7 @@ def of_records(baseline: Tally, changes: Changes, declared: Mapping[str, MetricD
 def _measure(
     name: str, group: Group, tally: Tally, changes: Changes, declared: MetricDeclaration
 ) -> Measure:
-    paired = changes.paired.get(group, {}).get(name, NOTHING)
+    paired = changes.paired(group, name)
     sums = tally.metrics[name].minus(paired.unpaired)
     if declared.worst is not None:
         failed = tally.records - tally.status["ok"]

@@ -7,7 +7,7 @@ closer". `check` is the one that explains, field by field. A test holds them, an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from runstore import canonical
 from runstore.canonical import MAX_SAFE_INTEGER, JsonValue
@@ -22,7 +22,7 @@ STATUSES = ("ok", "error", "skipped")
 FIELDS = ("id", "input", "metadata", "output", "reason", "repeat", "scores", "status", "tags", "target")
 _PREFIX = b'{"id":"'
 _START = len(_PREFIX)
-_ROOM = canonical.MAX_DEPTH - 1  # the record itself is one level
+_ROOM = canonical.MAX_DEPTH - 2  # the record is one level, the value of its field another
 
 
 def line_id(line: bytes) -> bytes:
@@ -155,15 +155,20 @@ _SOUND: dict[str, Callable[[JsonValue], bool]] = {
     "reason": lambda value: _sound_strings(value) and value.keys() == {"message", "type"},  # type: ignore[union-attr]
     "repeat": lambda value: type(value) is int and 1 <= value <= MAX_SAFE_INTEGER,
     "status": lambda value: value in STATUSES,
-    "tags": _sound_strings,
     "target": _sound_any,
 }
 
 
-def _is_sound(record: JsonObject, ranges: Ranges) -> bool:
-    """True only if every field is valid and the engine's sorted text of it is certainly the canonical text."""
+def _is_sound(record: JsonObject, ranges: Ranges, tags: JsonValue = None) -> bool:
+    """True only if every field is valid and the engine's sorted text of it is certainly the canonical text.
+
+    `tags`, if given, are known to be sound.
+    """
     for name, value in record.items():
-        if name == "scores":
+        if name == "tags":
+            if value != tags and not _sound_strings(value):
+                return False
+        elif name == "scores":
             if not _sound_scores(value, ranges):
                 return False
         else:
@@ -188,26 +193,56 @@ def write(record: JsonObject, ranges: Ranges) -> bytes:
 
 
 _SCORES = b',"scores":{'
+_REPEAT = b'"repeat":'
+_REPEAT_BYTES = len(_REPEAT) + 16  # the mark and the digits of the largest integer
+
+
+def line_ids(lines: Sequence[bytes]) -> list[bytes]:
+    """`line_id` of several lines."""
+    ids = [line[_START : line.find(b'"', _START)] for line in lines]
+    return ids if b"\\" not in b"".join(ids) else [line_id(line) for line in lines]
+
+
+def read_pairs(
+    verified: Sequence[bytes], lines: Sequence[bytes], ranges: Ranges
+) -> list[tuple[JsonObject, JsonObject]] | None:
+    """The records of pairs of lines with one id: the first verified before, the second checked in full here.
+
+    Of the first only `scores` and the fields after it are parsed; and of the second too, if the lines are the same up
+    to there. That is exact: what stands before `,"scores":{` in a verified line is a verified beginning; the rest is an
+    object of its own once a brace is put before it; and if that mark stood inside a nested value, the rest would have
+    a closing brace too many and would not parse.
+
+    Returns None if any of them needs a closer look: then ask `read_pair` of each.
+    """
+    rests, pieces = [], []
+    for known, line in zip(verified, lines, strict=True):
+        start = known.rfind(_SCORES)
+        if start <= 0 or _REPEAT in known[max(0, start - _REPEAT_BYTES) : start]:
+            return None
+        rests.append(b"{" + known[start + 1 :])
+        if line.startswith(known[: start + len(_SCORES)]):
+            pieces.append(b"{" + line[start + 1 :])
+        elif line.startswith(_PREFIX):
+            pieces.append(line)
+        else:
+            return None
+    try:
+        before, after = canonical.loads_all(rests), canonical.loads_all(pieces)
+        if canonical.dumps_all_plain(after) != pieces:
+            return None
+    except CanonicalError:
+        return None
+    pairs = list(zip(before, after, strict=True))
+    for known_fields, fields in pairs:
+        if type(fields) is not dict or "repeat" in fields or not _is_sound(fields, ranges, known_fields.get("tags")):  # type: ignore[union-attr]
+            return None
+    return pairs  # type: ignore[return-value]  # shown to be objects
 
 
 def read_pair(verified: bytes, line: bytes, ranges: Ranges) -> tuple[JsonObject, JsonObject]:
-    """The records of two lines with one key: the first verified before, the second checked in full here.
-
-    When the lines are the same up to their scores, only what follows is parsed, and both results hold only `scores` and
-    the fields after it. That is exact: what stands before `,"scores":{` in a verified line is a verified beginning, the
-    rest is an object of its own once a brace is put before it, and if that mark stood inside a nested value, the rest
-    would have a closing brace too many and would not parse.
+    """The records of two lines: the first verified before, the second checked in full here.
 
     Raises CanonicalError or InvalidRunError about the second line, with `where` a JSON pointer within the record.
     """
-    start = verified.rfind(_SCORES)
-    if start > 0 and line.startswith(verified[: start + len(_SCORES)]):
-        tail = b"{" + line[start + 1 :]
-        try:
-            record, other = canonical.loads(b"{" + verified[start + 1 :]), canonical.loads(tail)
-        except CanonicalError:
-            record = other = None
-        if type(other) is dict and type(record) is dict and _is_sound(other, ranges):
-            if canonical.dumps_plain(other) == tail:
-                return record, other
     return canonical.loads(verified), read(line, ranges)  # type: ignore[return-value]  # verified: an object

@@ -15,19 +15,19 @@ _MOST = 9999
 _NAME = re.compile(r"records-([0-9]{4})\.jsonl\Z")
 
 
-def rank(total_bytes: int) -> int | None:
-    """Leading zero bits an id's digest needs to start a shard; None when all records stand in one file."""
+def rank(total_bytes: int, records: int) -> int | None:
+    """Leading zero bits an id's digest needs to start a shard; None when all records stand in one file.
+
+    The mean shard holds 2^bits records: as many as take at most 8 MiB at the run's mean record size.
+    """
     if total_bytes <= SHARDED_ABOVE:
         return None
-    bits = 0
-    while total_bytes > _TARGET_BYTES << bits:
-        bits += 1
-    return bits
+    return (_TARGET_BYTES * records // total_bytes).bit_length() - 1 if total_bytes <= _TARGET_BYTES * records else 0
 
 
 def starts_shard(record_id: bytes, bits: int) -> bool:
     """Whether a record with this id starts a shard, if it is not in one with its predecessor's id."""
-    return int.from_bytes(hashlib.sha256(record_id).digest()[:8]) >> (64 - bits) == 0
+    return int.from_bytes(hashlib.sha256(record_id).digest()[:8]) >> (64 - min(bits, 64)) == 0
 
 
 def name(number: int) -> str:

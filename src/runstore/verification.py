@@ -14,7 +14,7 @@ from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError, InvalidRunError
 from runstore.record import key_text, read, record_key
 from runstore.shape import escape
-from runstore.store.reader import Run
+from runstore.store.reader import Run, shard_rank
 from runstore.summary import Tally
 
 Progress = Callable[[int], None]
@@ -65,7 +65,7 @@ def derive(run: Run, progress: Progress = no_progress) -> Tally:
     """The tally of a run's records, each checked in full, their order and their shards too."""
     tally = Tally(run.manifest.slices)
     ranges = run.manifest.ranges
-    bits = shards.rank(sum(run.manifest.files[path].size for path in run.record_files))
+    bits = shard_rank(run.manifest, run.record_files)
     before = (b"", 0)
     for batch in run.batches():
         number = batch.first_line

@@ -2,8 +2,8 @@
 
     python -I wheel.py EXAMPLE
 
-EXAMPLE is a folder with the runs `baseline` and `current`, which the gate fails. Needs the standard library alone; stops at the first
-thing that does not hold, exit 1.
+EXAMPLE is a folder with the runs `baseline` and `current`, which the gate fails. Needs the standard library alone;
+stops at the first thing that does not hold, exit 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.metadata import distributions, version
 from importlib.resources import files
 from pathlib import Path
 
-SCHEMAS = {"comparison", "manifest", "record", "summary"}
+SCHEMAS = {"comparison", "manifest", "point", "record", "summary"}
 TEST_ONLY = {"deepdiff", "hypothesis", "mypy", "pytest", "rfc8785", "ruff"}
 
 

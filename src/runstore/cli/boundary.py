@@ -1,16 +1,20 @@
 """The one error boundary: whatever happens in a command becomes an exit code and a message here, and nowhere else.
 
 The codes are those of docs/adr/0003-exit-codes.md. Python's own habit of leaving a traceback with code 1 would let a
-bug pass for a verdict.
+bug pass for a verdict; so would click's, of exiting with 1 when a pipe breaks.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import platform
+import select
 import sys
 import traceback
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -18,19 +22,69 @@ from runstore import __version__
 from runstore.cli.terminal import safe_text
 from runstore.errors import InvalidDataError, RunstoreError, StorageError, UsageError
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 USAGE, INVALID, BUG, SYSTEM, INTERRUPTED = 2, 3, 70, 74, 130
+
+_STDOUT, _STDERR = 1, 2
+_MESSAGE_CHARACTERS = 500
 
 
 def run_guarded(command: click.Command) -> int:
     """Run a command line and return its exit code."""
+    _guard_streams()
     code = _run(command)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
-    except OSError as error:
-        return _tell(f"cannot write to standard output: {error.strerror}", SYSTEM)
+    except StorageError as error:
+        return _tell(str(error), SYSTEM)
     return code
+
+
+class _Standard(io.FileIO):
+    """Standard output or error. A reader who has left is no error: what nobody reads is not written.
+
+    Any other failure of standard output is told once, as a StorageError, and the rest is dropped, so that the
+    interpreter's own flush at the end does not fail again; there is nobody to tell of a failure of standard error.
+    """
+
+    _lost = False
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write some bytes and say how many; waits for a pipe that another program has set not to block."""
+        try:
+            while not self._lost:
+                written: int | None = super().write(data)
+                if written is not None:
+                    return written
+                select.select((), (self,), ())
+        except OSError as error:
+            self._lost = True
+            if self.fileno() == _STDOUT and not isinstance(error, BrokenPipeError):
+                raise StorageError(f"cannot write to standard output: {error.strerror}") from error
+        return memoryview(data).nbytes
+
+
+def _guard_streams() -> None:
+    """Put guarded streams in place of the interpreter's own; those that a test or a caller has put there are theirs."""
+    while (null := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass  # a closed standard stream would give its number to the next file, and what is printed would land there
+    os.close(null)
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _guarded(_STDOUT, sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _guarded(_STDERR, sys.stderr)
+
+
+def _guarded(number: int, stream: TextIO | None) -> TextIO:
+    """In UTF-8 whatever the locale, so that a report has the same bytes everywhere; a terminal gets its own encoding."""
+    raw = _Standard(number, "wb", closefd=False)
+    encoding = stream.encoding if stream is not None and raw.isatty() else "utf-8"
+    lines = raw.isatty() or number == _STDERR
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", newline="\n", line_buffering=lines
+    )
 
 
 def _run(command: click.Command) -> int:
@@ -45,13 +99,14 @@ def _run(command: click.Command) -> int:
         return _usage(error)
     except RunstoreError as error:
         return _tell(str(error), code_of(error))
-    except BrokenPipeError:
-        _forget_stdout()
-        return SYSTEM
     except (OSError, MemoryError) as error:
         return _tell(_system_message(error), SYSTEM)
-    except Exception:  # noqa: BLE001  # the one place that catches everything: a bug must not look like a verdict
-        return _bug()
+    except SystemExit as stop:
+        if isinstance(stop.__context__, OSError):  # click exits with 1 when a pipe breaks: no verdict of ours
+            return _tell(_system_message(stop.__context__), SYSTEM)
+        raise
+    except Exception as error:  # noqa: BLE001  # the one place that catches everything: a bug must not look like a verdict
+        return _bug(error)
 
 
 def code_of(error: RunstoreError) -> int:
@@ -72,32 +127,41 @@ def _usage(error: click.ClickException) -> int:
 def _system_message(error: OSError | MemoryError) -> str:
     if isinstance(error, MemoryError):
         return "out of memory"
-    name = f"{error.filename}: " if error.filename else ""
+    name = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     advice = "\n  hint: free some space and run again; nothing was half written" if error.errno == errno.ENOSPC else ""
     return f"{name}{error.strerror or error}{advice}"
 
 
 def _tell(message: str, code: int, before: str = "") -> int:
-    try:
-        sys.stderr.write(f"{safe_text(before)}gate: error: {safe_text(message)}\n")
-    except OSError:
-        pass  # nobody listens; the code says it
+    sys.stderr.write(f"{safe_text(before)}gate: error: {safe_text(message)}\n")
     return code
 
 
-def _bug() -> int:
-    report = "".join(traceback.format_exception(*sys.exc_info()))
-    machine = f"runstore {__version__}, Python {platform.python_version()}, {platform.system()}"
-    _tell("this is a bug in runstore. Nothing was judged. Please report it with the text below.", BUG)
-    try:
-        sys.stderr.write(f"--- report ---\n{machine}\n{safe_text(report)}--- end of report ---\n")
-    except OSError:
-        pass
-    return BUG
+def _bug(error: Exception) -> int:
+    """Tell of a bug of ours. The message may quote the user's data, so it stands outside the report to paste."""
+    kind = type(error).__name__
+    report = "\n".join(_report(error))
+    return _tell(
+        f"this is a bug in runstore; nothing was judged: {kind}: {str(error)[:_MESSAGE_CHARACTERS]}\n"
+        "  hint: report it with the text between the lines, which quotes no data and no folder of yours; if the line "
+        f"above holds nothing private, add it\n--- report ---\n{report}\n--- end of report ---",
+        BUG,
+    )
 
 
-def _forget_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's own flush at the end does not fail again."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+def _report(error: Exception) -> Iterator[str]:
+    yield f"runstore {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    link: BaseException | None = error
+    while link is not None:
+        yield type(link).__name__
+        for frame in traceback.extract_tb(link.__traceback__):
+            yield f"  {_without_folders(frame.filename)}:{frame.lineno} {frame.name}: {frame.line}"
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _without_folders(filename: str) -> str:
+    """The path of a source file from where it was imported from, which says nothing of the machine."""
+    for folder in sorted(sys.path, key=len, reverse=True):
+        if folder and filename.startswith(folder + os.sep):
+            return filename[len(folder) + 1 :]
+    return os.path.basename(filename)  # noqa: PTH119  # it may be no path at all, but "<string>"

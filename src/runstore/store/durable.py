@@ -1,7 +1,8 @@
 """Durable writing: a folder or file appears whole or not at all, and what was reported as saved survives a power cut.
 
 Files are built in a hidden temporary sibling, flushed, and renamed; then the parent folder is flushed. Nothing is
-deleted before its replacement is durable.
+deleted before its replacement is durable. An error means that nothing changed: a folder that stands at its place but
+whose parent cannot be flushed is taken back.
 """
 
 from __future__ import annotations
@@ -20,20 +21,35 @@ from runstore.errors import RunExistsError, UsageError
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _AT_FDCWD = -100
+_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+_CANNOT_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)  # old kernels, sandboxes, network shares
+_NAME_BYTES = 200  # of the target in the name of its sibling: the whole name must stay within 255
+
+
+@contextmanager
+def named_errors(place: Path) -> Iterator[None]:
+    """Give an OSError the name of the file that is written to, which the system does not tell for an open one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(place)) from None
 
 
 def sync_folder(folder: Path) -> None:
     """Flush a folder's own entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with named_errors(folder):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def close_synced(file: IO[bytes]) -> None:
     """Flush a file to disk and close it."""
-    with file:
+    with named_errors(Path(file.name)), file:
         file.flush()
         os.fsync(file.fileno())
 
@@ -43,6 +59,21 @@ def _sync_tree(folder: Path) -> None:
         sync_folder(Path(base))
 
 
+def _make_folders(folder: Path) -> None:
+    """Make a folder and its missing parents, durably. Raises UsageError if a file stands in the way."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{error.filename} is or lies in a file", hint="name another place") from None
+    for made in missing:
+        sync_folder(made.parent)
+
+
+def _sibling_prefix(target: Path, purpose: str) -> str:
+    return f".{os.fsdecode(os.fsencode(target.name)[:_NAME_BYTES])}.{purpose}-"
+
+
 class BuildFolder:
     """A temporary sibling of `target` that becomes it in one step."""
 
@@ -50,36 +81,57 @@ class BuildFolder:
         """Make the temporary folder; missing parents are made. Raises UsageError if the target is a link."""
         if target.is_symlink():
             raise UsageError(f"{target} is a symbolic link", hint="name the real folder")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(target.parent)
         self.target = target
-        self.path = Path(tempfile.mkdtemp(prefix=f".{target.name}.tmp-", dir=target.parent))
+        self.path = Path(tempfile.mkdtemp(prefix=_sibling_prefix(target, "tmp"), dir=target.parent))
+        self._holds_old = False
 
     def commit(self, *, replace: bool = False) -> None:
         """Make the folder durable at its target.
 
-        Raises RunExistsError if something stands there and `replace` is not set. With `replace` the two folders are
-        exchanged in one step where the system can, and the old one is deleted only after that is durable.
+        Raises RunExistsError if something stands there and `replace` is not set, or if it is not a folder. With
+        `replace` the two folders are exchanged in one step where the system can, and the old one is deleted only after
+        that is durable.
         """
         self.path.chmod(0o777 & ~_umask())
         _sync_tree(self.path)
-        if replace and self.target.is_dir():
-            old = _exchange(self.path, self.target)
+        self._put(replace=replace)
+        try:
             sync_folder(self.target.parent)
-            shutil.rmtree(old)
-            return
+        except BaseException:
+            self._take_back()
+            raise
+        if self._holds_old:
+            self._holds_old = False
+            shutil.rmtree(self.path)
+
+    def _put(self, *, replace: bool) -> None:
         try:
             self.path.rename(self.target)
         except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise RunExistsError(
-                    f"{self.target} already exists", hint="choose another place, or replace it with --replace"
-                ) from None
-            raise
-        sync_folder(self.target.parent)
+            if error.errno not in _OCCUPIED:
+                raise
+            if not replace or not self.target.is_dir():
+                hint = "choose another place, or replace it with --replace" if not replace else "it is not a folder"
+                raise RunExistsError(f"{self.target} already exists", hint=hint) from None
+            self._holds_old = True
+            try:
+                _exchange(self.path, self.target)
+            except OSError:
+                self._holds_old = False
+                raise
+
+    def _take_back(self) -> None:
+        if self._holds_old:
+            _exchange(self.path, self.target)
+            self._holds_old = False
+        else:
+            self.target.rename(self.path)
 
     def discard(self) -> None:
         """Remove the temporary folder; what stands at the target is untouched."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        if not self._holds_old:
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _umask() -> int:
@@ -88,16 +140,33 @@ def _umask() -> int:
     return mask
 
 
-def _exchange(new: Path, target: Path) -> Path:
-    """Put `new` at `target`; return where the old folder went."""
-    rename = getattr(ctypes.CDLL(None), "renameat2", None)
-    if rename and rename(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(target), _EXCHANGE) == 0:
-        return new
-    # Systems that cannot exchange: for a moment nothing stands at the target, and the old run is beside it, whole.
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent)) / target.name
-    target.rename(aside)
-    new.rename(target)
-    return aside.parent
+def _exchange(one: Path, other: Path) -> None:
+    """Exchange two folders beside each other; after an error both are where they were."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is not None:
+        if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in _CANNOT_EXCHANGE:
+            raise OSError(code, os.strerror(code), str(other))
+    _exchange_in_steps(one, other)
+
+
+def _exchange_in_steps(one: Path, other: Path) -> None:
+    """For systems that cannot exchange: for a moment nothing stands at `other`, and what stood there is beside it."""
+    aside = Path(tempfile.mkdtemp(prefix=_sibling_prefix(other, "old"), dir=other.parent))
+    kept = aside / other.name
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, place in ((other, kept), (one, other), (kept, one)):
+            source.rename(place)
+            done.append((source, place))
+    except BaseException:
+        for source, place in reversed(done):
+            place.rename(source)
+        raise
+    finally:
+        aside.rmdir()
 
 
 @contextmanager
@@ -105,15 +174,15 @@ def replaced_file(target: Path) -> Iterator[IO[bytes]]:
     """Write a file whole or not at all, durably. Raises UsageError if the target is a link or a folder."""
     if target.is_symlink() or target.is_dir():
         raise UsageError(f"{target} is a symbolic link or a folder", hint="name a file")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.tmp-", dir=target.parent)
+    _make_folders(target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=_sibling_prefix(target, "tmp"), dir=target.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with named_errors(target), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+            os.fchmod(descriptor, 0o666 & ~_umask())
+            os.fsync(descriptor)
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)

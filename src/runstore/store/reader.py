@@ -16,15 +16,22 @@ from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError, InvalidRunError
 from runstore.manifest import FileEntry, Manifest
 from runstore.series import Point
-from runstore.record import line_id
 from runstore.shape import escape
 from runstore.source import FolderSource, Source
 from runstore.store.hashing import BlockDigest
 
 LINE_BYTES = 16 * 1024 * 1024
-_TOO_LONG = f"a line is longer than {LINE_BYTES} bytes"
 _DOCUMENT_BYTES = 256 * 1024 * 1024
-_BLOCK_BYTES = 96 * 1024
+_BLOCK_BYTES = 64 * 1024 - 64  # with Python's header below what malloc maps afresh each time
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some consecutive bytes of one file; `offset` is where in it they begin."""
+
+    path: str
+    offset: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +72,72 @@ class Run:
         """The number of records that the manifest claims."""
         return sum(self.manifest.files[path].lines or 0 for path in self.record_files)
 
-    def batches(self, paths: list[str] | None = None) -> Iterator[Batch]:
-        """The lines of the record files, in order, each file's digest checked at its end. Raises InvalidRunError."""
-        for path in self.record_files if paths is None else paths:
-            yield from self._batches(path)
+    def blocks(self, paths: list[str]) -> Iterator[Block]:
+        """The bytes of files of lines, in order; at the end of each file its digest is checked.
 
-    def _batches(self, path: str) -> Iterator[Batch]:
+        Raises InvalidRunError, also for a line too long or a last line without LF. The number of lines is not counted.
+        """
+        for path in paths:
+            yield from self._blocks(path)
+
+    def _blocks(self, path: str) -> Iterator[Block]:
         entry = self.manifest.files[path]
         digest = BlockDigest(entry.size)
-        number = 1
+        offset, line_start = 0, 0
         try:
             with self.source.open(path) as file:
-                for lines in _blocks_of_lines(file, digest, self.where(path)):
-                    if number == 1 and entry.first is not None and line_id(lines[0]) != entry.first.encode():
-                        raise InvalidRunError("does not start with the id that the manifest says", where=self.where(path))
-                    yield Batch(path, number, lines)
-                    number += len(lines)
+                while data := file.read(_BLOCK_BYTES):
+                    digest.update(data)
+                    if offset == 0:
+                        self._check_first(path, entry, data)
+                    yield Block(path, offset, data)
+                    end = data.rfind(b"\n") + 1
+                    line_start = offset + end if end else line_start
+                    offset += len(data)
+                    if offset - line_start >= LINE_BYTES:
+                        where = self.where(path, self.line_number(path, line_start))
+                        raise InvalidRunError(f"a line is longer than {LINE_BYTES} bytes", where=where)
+            if line_start != offset:
+                raise InvalidRunError(
+                    "the last line does not end with a line feed",
+                    where=self.where(path, self.line_number(path, line_start)),
+                    hint="the file was cut off; run again",
+                )
             self._check_digest(path, entry, digest.hexdigest())
         finally:
             digest.close()
-        if entry.lines != number - 1:
-            raise InvalidRunError(
-                f"has {number - 1} lines; the manifest says {entry.lines}", where=self.where(path), hint=_TAMPERED
-            )
+
+    def _check_first(self, path: str, entry: FileEntry, data: bytes) -> None:
+        if entry.first is not None and not data.startswith(b'{"id":' + canonical.encode(entry.first)):
+            raise InvalidRunError("does not start with the id that the manifest says", where=self.where(path, 1))
+
+    def line_number(self, path: str, offset: int) -> int:
+        """The number, from 1, of the line that begins at a byte offset: for messages, by reading up to it."""
+        with self.source.open(path) as file:
+            number = 1
+            while offset > 0 and (data := file.read(min(offset, _BLOCK_BYTES))):
+                number += data.count(b"\n")
+                offset -= len(data)
+        return number
+
+    def batches(self, paths: list[str] | None = None) -> Iterator[Batch]:
+        """The lines of files, by default the records, in order, with the checks of `blocks`, and counted."""
+        for path in self.record_files if paths is None else paths:
+            rest, number = b"", 1
+            for block in self._blocks(path):
+                lines = (rest + block.data).split(b"\n") if rest else block.data.split(b"\n")
+                rest = lines.pop()
+                if lines:
+                    yield Batch(path, number, lines)
+                    number += len(lines)
+            self.check_lines(number - 1, [path])
+
+    def check_lines(self, found: int, paths: list[str]) -> None:
+        """Refuse files that together have another number of lines than the manifest says. Raises InvalidRunError."""
+        claimed = sum(self.manifest.files[path].lines or 0 for path in paths)
+        if found != claimed:
+            place = self.where(paths[0] if len(paths) == 1 else "manifest.json")
+            raise InvalidRunError(f"{found} lines found; the manifest says {claimed}", where=place, hint=_TAMPERED)
 
     def points(self) -> Iterator[Point]:
         """The points of the series, checked in full, in order. Raises InvalidDataError."""
@@ -95,7 +145,7 @@ class Run:
             return
         ranges = self.manifest.ranges
         before = None
-        for batch in self._batches(series.FILE):
+        for batch in self.batches([series.FILE]):
             for number, line in enumerate(batch.lines, start=batch.first_line):
                 try:
                     point = series.read(line, ranges)
@@ -168,13 +218,19 @@ def read_run(place: Path | str | Source) -> Run:
 def _check_shards(described: Manifest) -> None:
     """Refuse shards that were not cut where the ids say (docs/format.md, section 7), as far as the manifest shows."""
     files = shards.record_files(described.files)
-    bits = shards.rank(sum(described.files[path].size for path in files))
+    bits = shard_rank(described, files)
     if (bits is None) != (files == [shards.SINGLE]):
         raise InvalidRunError("records stand in shards exactly when they take more than 32 MiB", where="/files")
     for path in files[1:]:
         first = described.files[path].first
         if bits is not None and not (first and shards.starts_shard(first.encode(), bits)):
             raise InvalidRunError("the id of its first record starts no shard", where=f"/files/{path}/first")
+
+
+def shard_rank(described: Manifest, files: list[str]) -> int | None:
+    """Leading zero bits that start a shard of this run; None if its records stand in one file."""
+    entries = [described.files[path] for path in files]
+    return shards.rank(sum(entry.size for entry in entries), sum(entry.lines or 0 for entry in entries))
 
 
 def _check_file_set(source: Source, sizes: dict[str, int], described: Manifest) -> None:
@@ -210,29 +266,3 @@ def _document_bytes(source: Source, path: str) -> bytes:
                 raise InvalidRunError(f"larger than {_DOCUMENT_BYTES} bytes", where=f"{source.label}/{path}")
     return b"".join(parts)
 
-
-def _blocks_of_lines(file: BinaryIO, digest: BlockDigest, where: str) -> Iterator[list[bytes]]:
-    """Lists of whole lines, split on LF only. Raises InvalidRunError for a line too long or a last line without LF."""
-    parts: list[bytes] = []
-    kept = 0
-    while block := file.read(_BLOCK_BYTES):
-        digest.update(block)
-        lines = block.split(b"\n")
-        rest = lines.pop()
-        if lines:
-            if parts:
-                parts.append(lines[0])
-                lines[0] = b"".join(parts)
-                parts, kept = [], 0
-                if len(lines[0]) >= LINE_BYTES:
-                    raise InvalidRunError(_TOO_LONG, where=where)
-            yield lines
-        if rest:
-            parts.append(rest)
-            kept += len(rest)
-        if kept >= LINE_BYTES:
-            raise InvalidRunError(_TOO_LONG, where=where)
-    if parts:
-        raise InvalidRunError(
-            "the last line does not end with a line feed", where=where, hint="the file was cut off; run again"
-        )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from runstore.store.durable import named_errors
+
 _BUDGET_BYTES = 32 * 1024 * 1024
 _OVERHEAD_BYTES = 300  # what Python keeps beside the bytes of a line and its key
 _MERGED_AT_ONCE = 128  # open files
@@ -31,7 +33,7 @@ class LineSorter:
 
     def add(self, key: Key, line: bytes) -> None:
         """Add a line whose key the caller knows already."""
-        self._lines.append((key, line))
+        self._lines.append((key, bytes(memoryview(line))))  # a copy: the encoder's own bytes keep a far larger buffer
         self._kept += len(line) + _OVERHEAD_BYTES
         if self._kept > self._budget:
             self._spill()
@@ -46,7 +48,7 @@ class LineSorter:
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"spill-{self._made}"
         self._made += 1
-        with path.open("wb") as file:
+        with named_errors(path), path.open("wb") as file:
             file.writelines(line + b"\n" for line in lines)
         self._spills.append(path)
 

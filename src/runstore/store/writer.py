@@ -165,7 +165,7 @@ class RunWriter:
         self._files[path] = FileEntry(sha256=canonical.sha256(data), size=len(data))
 
     def _write_records(self) -> None:
-        bits = shards.rank(self._bytes)
+        bits = shards.rank(self._bytes, self._tally.records)
         lines = _distinct(self._records, record.line_key, "records")
         if bits is None:
             self._write_lines(shards.SINGLE, lines, first=None)
@@ -179,14 +179,14 @@ class RunWriter:
 
     def _write_lines(self, path: str, lines: Iterable[bytes], *, first: str | None) -> None:
         digest, size, count = hashlib.sha256(), 0, 0
-        file = self._create(path)
-        for line in lines:
-            data = line + b"\n"
-            digest.update(data)
-            file.write(data)
-            size += len(data)
-            count += 1
-        close_synced(file)
+        with self._create(path) as file:
+            for line in lines:
+                data = line + b"\n"
+                digest.update(data)
+                file.write(data)
+                size += len(data)
+                count += 1
+            close_synced(file)
         self._files[path] = FileEntry(sha256=digest.hexdigest(), size=size, lines=count, first=first)
 
     def __enter__(self) -> Self:

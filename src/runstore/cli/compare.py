@@ -1,0 +1,102 @@
+"""`gate compare BASELINE CURRENT`: parse, compare, write the reports, exit with the verdict."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from runstore import comparison, view
+from runstore.cli.outputs import Output, OutputType, write_all
+from runstore.cli.policy_file import find_policy
+from runstore.cli.terminal import ProgressLine
+from runstore.comparison import Comparison
+from runstore.errors import InvalidDataError
+from runstore.policy import Policy
+from runstore.source import FolderSource
+from runstore.store.reader import read_run
+from runstore.suites import compare_suites
+from runstore.verification import VerifiedRuns
+
+
+@click.command(name="compare")
+@click.argument("baseline", type=click.Path(path_type=Path))
+@click.argument("current", type=click.Path(path_type=Path))
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="Policy file. Default: gate.toml, searched upward.")
+@click.option(
+    "--format",
+    "outputs",
+    type=OutputType(),
+    multiple=True,
+    metavar="FORMAT[:FILE]",
+    help="Report to write: text, json, markdown or html, to FILE or to stdout. Can be given several times.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the one report without a FILE there.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=comparison.DEFAULT_LIMIT, show_default=True, metavar="N",
+    help="How many records of each class the reports list. Counts and verdict do not depend on it.",
+)  # fmt: skip
+@click.option("--no-cache", is_flag=True, help="Verify the baseline in full even if it was verified before.")
+def command(
+    baseline: Path,
+    current: Path,
+    config: Path | None,
+    outputs: tuple[Output, ...],
+    output: Path | None,
+    limit: int,
+    no_cache: bool,
+) -> int:
+    """Compare the run CURRENT with its BASELINE and exit with the verdict.
+
+    Both are run folders, or both are folders of runs, compared pairwise by relative path.
+
+    \b
+    gate compare baseline/ current/
+    gate compare baseline/ current/ --format text --format html:report.html
+    """
+    wanted = _wanted(outputs, output, current, baseline)
+    policy = find_policy(config)
+    result = _compare(FolderSource(baseline), FolderSource(current), policy, limit, _cache(no_cache=no_cache))
+    write_all(wanted, view.to_json(result))
+    return result.verdict.value
+
+
+def _wanted(outputs: tuple[Output, ...], output: Path | None, *inputs: Path) -> list[Output]:
+    """The reports to write, checked before any work is done."""
+    wanted = list(outputs) or [Output("text", None)]
+    if output is not None:
+        loose = [index for index, one in enumerate(wanted) if one.path is None]
+        if len(loose) != 1:
+            raise click.UsageError("-o names the file of one report; give the others as --format FORMAT:FILE")
+        wanted[loose[0]] = Output(wanted[loose[0]].format, output)
+    if len([one for one in wanted if one.path is None]) > 1:
+        raise click.UsageError("only one report can go to stdout; give the others as --format FORMAT:FILE")
+    for one in wanted:
+        one.check(inputs)
+    return wanted
+
+
+def _cache(*, no_cache: bool) -> VerifiedRuns:
+    if no_cache:
+        return VerifiedRuns(None)
+    if named := os.environ.get("RUNSTORE_CACHE_DIR"):
+        return VerifiedRuns(Path(named))
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # no home is no error
+    return VerifiedRuns(Path(base) / "runstore" / "verified") if Path(base).is_absolute() else VerifiedRuns(None)
+
+
+def _compare(
+    baseline: FolderSource, current: FolderSource, policy: Policy, limit: int, verified: VerifiedRuns
+) -> Comparison:
+    if baseline.is_run and current.is_run:
+        try:
+            before, after = read_run(baseline), read_run(current)
+            progress = ProgressLine("comparing", max(before.record_count, after.record_count))
+            try:
+                return comparison.compare(before, after, policy, verified=verified, limit=limit, progress=progress)
+            finally:
+                progress.close()
+        except InvalidDataError as error:
+            return comparison.invalid(error, policy)
+    return compare_suites(baseline, current, policy, verified=verified, limit=limit)

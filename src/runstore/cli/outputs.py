@@ -1,0 +1,76 @@
+"""Where reports go: `--format FORMAT[:FILE]` in, files or stdout out."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runstore import reports
+from runstore.canonical import JsonValue
+from runstore.cli.terminal import wants_color
+from runstore.errors import UsageError
+from runstore.store.durable import replaced_file
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A report format and the file it goes to; None is stdout."""
+
+    format: str
+    path: Path | None
+
+    def check(self, inputs: Sequence[Path]) -> None:
+        """Refuse a place that would damage what is compared. Raises UsageError."""
+        if self.path is None:
+            return
+        if self.path.is_symlink() or self.path.is_dir():
+            raise UsageError(f"{self.path} is a symbolic link or a folder", hint="name a file for the report")
+        place = self.path.resolve()
+        for folder in inputs:
+            if place.is_relative_to(folder.resolve()):
+                raise UsageError(f"{self.path} lies inside {folder}", hint="write reports outside the runs")
+
+
+class OutputType(click.ParamType):
+    """`FORMAT` or `FORMAT:FILE`."""
+
+    name = "output"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:
+        """The output that a flag's text asks for."""
+        if isinstance(value, Output):
+            return value
+        form, _, path = str(value).partition(":")
+        if form not in reports.FORMATS:
+            near = get_close_matches(form, reports.FORMATS, n=1)
+            self.fail(
+                f"{form!r} is no report format: {', '.join(reports.FORMATS)}"
+                + (f"; did you mean {near[0]!r}?" if near else ""),
+                param,
+                ctx,
+            )
+        return Output(form, Path(path) if path else None)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """The formats that begin with what was typed."""
+        return [click.shell_completion.CompletionItem(name) for name in reports.FORMATS if name.startswith(incomplete)]
+
+
+def write_all(outputs: Sequence[Output], view: Mapping[str, JsonValue]) -> None:
+    """Render and write every report: files first, each whole or not at all, then stdout."""
+    for output in sorted(outputs, key=lambda output: output.path is None):
+        renderer = reports.load(output.format)
+        if output.path is None:
+            color = wants_color(sys.stdout)
+            width = shutil.get_terminal_size((100, 24)).columns
+            click.echo(renderer.render(view, color=color, width=width), nl=False, color=color)
+        else:
+            with replaced_file(output.path) as file:
+                file.write(renderer.render(view).encode())

@@ -1,0 +1,48 @@
+"""Finding the policy: `--config FILE`, else `gate.toml` or `[tool.gate]` of a pyproject.toml, here or in a folder above."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runstore import policy
+from runstore.errors import PolicyError
+from runstore.policy import Policy
+
+_IN_PYPROJECT = ("tool", "gate")
+_BYTES = 1024 * 1024
+
+
+def find_policy(config: Path | None) -> Policy:
+    """The policy to judge by; the strict default if there is none.
+
+    The search goes from the working folder upward and ends at the root of the repository. Raises PolicyError.
+    """
+    if config is not None:
+        if not config.is_file():
+            raise PolicyError(f"{config}: no such file", hint="--config names a gate.toml or a pyproject.toml")
+        found = _read(config)
+        if found is None:
+            raise PolicyError(f"{config} has no [tool.gate] table")
+        return found
+    for folder in _upward(Path.cwd()):
+        for name in ("gate.toml", "pyproject.toml"):
+            if (folder / name).is_file() and (found := _read(folder / name)):
+                return found
+    return Policy()
+
+
+def _upward(start: Path) -> list[Path]:
+    folders = [start, *start.parents]
+    roots = [index for index, folder in enumerate(folders) if (folder / ".git").exists()]
+    return folders[: roots[0] + 1] if roots else folders[:1]
+
+
+def _read(path: Path) -> Policy | None:
+    table = _IN_PYPROJECT if path.name == "pyproject.toml" else ()
+    if path.stat().st_size > _BYTES:
+        raise PolicyError(f"larger than {_BYTES} bytes", where=str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"not UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None
+    return policy.from_toml(text, path.name, table)

@@ -1,0 +1,64 @@
+"""`gate validate RUN...`: check that runs are what they claim to be, one line a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runstore import canonical, schema, verification
+from runstore.cli.boundary import INVALID
+from runstore.cli.run_folders import run_folders
+from runstore.cli.terminal import ProgressLine, safe_text
+from runstore.errors import InvalidDataError, InvalidRunError
+from runstore.source import FolderSource
+from runstore.store.reader import Run, read_run
+
+
+@click.command(name="validate")
+@click.argument("runs", metavar="RUN...", type=click.Path(path_type=Path), nargs=-1, required=True)
+def command(runs: tuple[Path, ...]) -> int:
+    """Check that runs are what they claim to be: every byte, the schema, the digests, the totals.
+
+    Each RUN is a run folder or a folder of runs. Prints one line a run and exits with 3 if one of them is not sound.
+
+    \b
+    gate validate baselines/
+    """
+    verdicts = [_tell(source) for _, source in run_folders(runs)]
+    return 0 if all(verdicts) else INVALID
+
+
+def _tell(source: FolderSource) -> bool:
+    """Check one run and print its line; whether it is sound."""
+    try:
+        count = _validate(source)
+    except InvalidDataError as error:
+        click.echo(safe_text(f"bad  {error}"))
+        return False
+    click.echo(safe_text(f"ok   {source.label}  {count} record{'' if count == 1 else 's'}"))
+    return True
+
+
+def _validate(source: FolderSource) -> int:
+    """Check a run in full; the number of its records. Raises InvalidDataError."""
+    run = read_run(source)
+    progress = ProgressLine("validating", run.record_count)
+    try:
+        verification.verify(run, progress)
+    finally:
+        progress.close()
+    for name in ("manifest", "summary"):
+        _check_schema(run, name)
+    return run.record_count
+
+
+def _check_schema(run: Run, name: str) -> None:
+    """A second opinion, after the checks that explain better: the published schema, as other programs see it."""
+    path = f"{name}.json"
+    with run.source.open(path) as file:
+        value = canonical.parse_loose(file.read())
+    for found in schema.validate(name, value):
+        raise InvalidRunError(
+            found.message, where=run.where(path, pointer=found.pointer), hint=f"see schemas/v1/{name}.schema.json"
+        )
