@@ -1,4 +1,4 @@
-"""runstore: a plain-file, git-native store for evaluation, benchmark and training runs, and the gate that guards the merge.
+"""runstore: a plain-file, git-native store for evaluation, benchmark and training runs, and its gate.
 
 The public names are here; each is loaded when it is first used, so that a short command does not pay for the rest.
 """

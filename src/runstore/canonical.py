@@ -122,6 +122,14 @@ def encode_document(value: object) -> bytes:
     return orjson.dumps(_settled(value, MAX_DEPTH, _readable_float), option=_LAID_OUT)
 
 
+def jcs_document(value: object) -> bytes:
+    """`encode_document` without its restriction to what `decode` reads back: any finite double, as `jcs` does.
+
+    For output that tools read and that is no file of a run. Raises CanonicalError with `where` a JSON pointer.
+    """
+    return orjson.dumps(_settled(value, MAX_DEPTH, _any_float), option=_LAID_OUT)
+
+
 def jcs(value: object) -> bytes:
     """The RFC 8785 text of a value, any finite double included, without LF.
 

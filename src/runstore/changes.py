@@ -48,13 +48,15 @@ class Change(NamedTuple):
     current: bytes | None
     strict: bool = False
     """Whether it got worse in a metric in which no record may."""
+    newly: str = ""
+    """`error` or `skipped` if that is its status now and was not, else empty."""
 
 
-Effect = tuple[ChangeClass, float, bool]
-"""What a difference makes of a record: class, severity, and whether it is worse in a metric in which none may be."""
+Effect = tuple[ChangeClass, float, bool, str]
+"""What a difference makes of a record: class, severity, strict and newly, as in `Change`."""
 
 _SETTLED_EVERY = 8192
-_UNAFFECTED: Effect = (ChangeClass.CHANGED, 0.0, False)
+_UNAFFECTED: Effect = (ChangeClass.CHANGED, 0.0, False, "")
 
 
 class Worst:
@@ -201,9 +203,9 @@ class Changes:
         if worst >= 0:
             if max(effects) == 0:
                 return _UNAFFECTED
-            return ChangeClass.IMPROVED, self._size(names, effects), False
+            return ChangeClass.IMPROVED, self._size(names, effects), False, ""
         strict = any(effect < 0 and name in self._lens.strict for name, effect in zip(names, effects, strict=True))
-        return ChangeClass.REGRESSED, self._size(names, [-effect for effect in effects]), strict
+        return ChangeClass.REGRESSED, self._size(names, [-effect for effect in effects]), strict, ""
 
     def _size(self, names: Sequence[str], effects: Sequence[float]) -> float:
         """The largest of the effects, each measured by the width of its metric's declared range."""
@@ -256,7 +258,7 @@ class Changes:
                 strict = strict or name in self._lens.strict
             else:
                 better = max(better, effect / self._width.get(name, 1))
-        return (ChangeClass.REGRESSED, worse, strict) if worse >= 0 else (ChangeClass.IMPROVED, better, False)
+        return (ChangeClass.REGRESSED, worse, strict, "") if worse >= 0 else (ChangeClass.IMPROVED, better, False, "")
 
     def _standing_differs(self, before: JsonObject, after: JsonObject) -> Effect:
         """Status, tags or the names of the scores differ: every metric may count otherwise than before."""
@@ -267,12 +269,17 @@ class Changes:
         effect = self._compare(self.values_of(before), self.values_of(after), tags_of(before))
         if now != "ok":
             self.lost_scores = lost  # counted as a record that errored or was skipped
-            if status != now:
-                self.newly[str(now)] += 1
-            return (ChangeClass.REGRESSED, math.inf, False) if status == "ok" else effect
+            newly = self._newly(str(now)) if status != now else ""
+            if status == "ok":
+                return ChangeClass.REGRESSED, math.inf, False, newly
+            return (*effect[:3], newly)
         if status != "ok" and effect is _UNAFFECTED:
-            return ChangeClass.IMPROVED, 0.0, False
+            return ChangeClass.IMPROVED, 0.0, False, ""
         return effect
+
+    def _newly(self, status: str) -> str:
+        self.newly[status] += 1
+        return status
 
     def _compare(self, old: Scores, new: Scores, tags: Mapping[str, str]) -> Effect:
         """Add up values that may differ, and say what they make of the record."""
@@ -291,8 +298,8 @@ class Changes:
             elif effect > 0:
                 better = max(better, effect / self._width.get(name, 1))
         if worse >= 0:
-            return ChangeClass.REGRESSED, worse, strict
-        return (ChangeClass.IMPROVED, better, False) if better >= 0 else _UNAFFECTED
+            return ChangeClass.REGRESSED, worse, strict, ""
+        return (ChangeClass.IMPROVED, better, False, "") if better >= 0 else _UNAFFECTED
 
     def add_removed(self, baseline: bytes) -> None:
         """A verified baseline line that has no partner."""
@@ -302,25 +309,24 @@ class Changes:
             metrics = _group(self._shifted, group)
             for name, value in self.values_of(record).items():
                 _sums(metrics, name).unpaired.add(value)
-        self._keep((ChangeClass.REMOVED, 0.0, False), baseline, None)
+        self._keep((ChangeClass.REMOVED, 0.0, False, ""), baseline, None)
 
     def add_added(self, current: bytes) -> None:
         """A current line that has no partner. Raises InvalidDataError if it is not a record."""
         record = read(current, self._lens.ranges)
         self._come.add(record)
-        status = record.get("status", "ok")
-        if status != "ok":
-            self.newly[str(status)] += 1
-        self._keep((ChangeClass.ADDED, 0.0, False), None, current)
+        status = str(record.get("status", "ok"))
+        newly = self._newly(status) if status != "ok" else ""
+        self._keep((ChangeClass.ADDED, 0.0, False, newly), None, current)
 
     def _keep(self, effect: Effect, baseline: bytes | None, current: bytes | None) -> None:
-        kind, severity, strict = effect
+        kind, severity, strict, newly = effect
         self.counts[kind] += 1
         self.strictly_regressed += strict
         worst = self.kept[kind]
         if severity > worst.cut:
             key = line_key(current if baseline is None else baseline)  # type: ignore[arg-type]  # one of them is there
-            worst.add(Change(severity, key, kind, baseline, current, strict))
+            worst.add(Change(severity, key, kind, baseline, current, strict, newly))
 
     def groups_of(self, tags: Mapping[str, str]) -> list[Group]:
         """The groups a baseline record counts in: all records, and one for each declared tag that it has."""
@@ -419,9 +425,7 @@ def collect(join: Join, changes: Changes) -> None:
     for ours, theirs in join:
         if not theirs:
             changes.add_removed(ours[0])
-        elif not ours:
-            _one_by_one(join, changes, ours, theirs)
-        elif not changes.add_pairs(ours, theirs):
+        elif not ours or not changes.add_pairs(ours, theirs):
             _one_by_one(join, changes, ours, theirs)
         if join.differing - settled >= _SETTLED_EVERY:
             changes.settle()

@@ -13,7 +13,10 @@ from runstore.summary import Tally
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """How many records each side has and what became of them; the classes from `regressed` to `unchanged` add up to `common`."""
+    """How many records each side has and what became of them.
+
+    The classes `regressed`, `improved`, `changed` and `unchanged` add up to `common`.
+    """
 
     baseline: int = 0
     current: int = 0

@@ -1,6 +1,7 @@
 """Judging: facts and a policy in, findings out. Pure: no rule opens a file, and none knows how it will be printed.
 
-Every rule is a generator below, and `_RULES` is the table of them. Doubt is a finding: a rule that cannot be checked says so.
+Every rule is a generator below, and `_RULES` is the table of them. Doubt is a finding: a rule that cannot be checked
+says so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from runstore.record import key_text
 
 
 def judge(facts: Facts, policy: Policy) -> Iterator[Finding]:
-    """Every finding, in the order of the table of rules. Raises PolicyError if a rule of the policy selects no metric."""
+    """Every finding, in the order of the table. Raises PolicyError if a rule of the policy selects no metric."""
     known = {**facts.baseline.metrics, **facts.current.metrics}
     for rule in policy.unmatched(known):
         raise PolicyError(
@@ -31,7 +32,7 @@ def judge(facts: Facts, policy: Policy) -> Iterator[Finding]:
         yield from check(facts, policy)
 
 
-def _has_results(facts: Facts, policy: Policy) -> Iterator[Finding]:
+def _has_results(facts: Facts, _: Policy) -> Iterator[Finding]:
     has_series = any(measure.is_series for measure in facts.measures)
     if facts.counts.current == 0 and not has_series:
         yield Finding(
@@ -50,10 +51,12 @@ def _has_results(facts: Facts, policy: Policy) -> Iterator[Finding]:
         )
 
 
-def _completed(facts: Facts, policy: Policy) -> Iterator[Finding]:
+def _completed(facts: Facts, _: Policy) -> Iterator[Finding]:
     if facts.current.status != "completed":
         yield Finding(
-            rule=Rule.RUN_STATUS, level=Level.ERROR, message=f"the current run was not completed: {facts.current.status}"
+            rule=Rule.RUN_STATUS,
+            level=Level.ERROR,
+            message=f"the current run was not completed: {facts.current.status}",
         )
     if facts.baseline.status != "completed":
         yield Finding(
@@ -64,7 +67,7 @@ def _completed(facts: Facts, policy: Policy) -> Iterator[Finding]:
         )
 
 
-def _comparable(facts: Facts, policy: Policy) -> Iterator[Finding]:
+def _comparable(facts: Facts, _: Policy) -> Iterator[Finding]:
     before, after = facts.baseline.identity, facts.current.identity
     fields = [("project", before.project, after.project), ("suite", before.suite, after.suite)]
     digests = {dataset.name: dataset.digest for dataset in after.datasets}
@@ -82,7 +85,7 @@ def _comparable(facts: Facts, policy: Policy) -> Iterator[Finding]:
             )
 
 
-def _declarations(facts: Facts, policy: Policy) -> Iterator[Finding]:
+def _declarations(facts: Facts, _: Policy) -> Iterator[Finding]:
     for name, before in facts.baseline.metrics.items():
         after = facts.current.metrics.get(name)
         if after is None:
@@ -105,7 +108,7 @@ def _plain(value: object) -> str:
     return f"[{value[0]}, {value[1]}]" if isinstance(value, tuple) else str(value)
 
 
-def _metrics_present(facts: Facts, policy: Policy) -> Iterator[Finding]:
+def _metrics_present(facts: Facts, _: Policy) -> Iterator[Finding]:
     if facts.counts.current == 0 and not facts.lost_series:
         return
     carried = {measure.metric for measure in facts.measures if measure.group is None and not measure.is_series}
@@ -125,15 +128,16 @@ def _record_limits(facts: Facts, policy: Policy) -> Iterator[Finding]:
     table = (
         (Rule.MAX_REMOVED, limits.max_removed, counts.removed, "{} went missing", ChangeClass.REMOVED),
         (Rule.MAX_ADDED, limits.max_added, counts.added, "{} added", ChangeClass.ADDED),
-        (Rule.MAX_ERRORS, limits.max_errors, counts.newly_errored, "{} newly errored", None),
-        (Rule.MAX_SKIPPED, limits.max_skipped, counts.newly_skipped, "{} newly skipped", None),
-        (Rule.MAX_LOST_SCORES, limits.max_lost_scores, counts.lost_scores, "{} lost a score", None),
+        (Rule.MAX_ERRORS, limits.max_errors, counts.newly_errored, "{} newly errored", "error"),
+        (Rule.MAX_SKIPPED, limits.max_skipped, counts.newly_skipped, "{} newly skipped", "skipped"),
     )
-    for rule, limit, observed, what, kind in table:
+    for rule, limit, observed, what, which in table:
         if limit is not None and observed > limit:
-            yield _too_many(rule, observed, limit, what)
-            if kind is not None:
-                yield from _each(facts, rule, kind, what)
+            yield _too_many(rule, observed, limit, what.format(_records(observed)))
+            yield from _each(facts, rule, which, what)
+    if limits.max_lost_scores is not None and counts.lost_scores > limits.max_lost_scores:
+        what = f"{counts.lost_scores:,} score{'s' * (counts.lost_scores != 1)} gone from records that are ok"
+        yield _too_many(Rule.MAX_LOST_SCORES, counts.lost_scores, limits.max_lost_scores, what)
     if limits.max_added is None and counts.added:
         yield Finding(
             rule=Rule.MAX_ADDED,
@@ -148,38 +152,40 @@ def _regressed(facts: Facts, policy: Policy) -> Iterator[Finding]:
     limit = policy.records.max_regressed
     observed = facts.changes.strictly_regressed if limit is None else facts.counts.regressed
     if observed > (limit or 0):
+        what = "{} got worse in a score" if limit is None else "{} got worse"
         hint = "look at them in the report; `gate.toml` can allow a drop (max_drop) or a number (max_regressed)"
-        yield _too_many(Rule.MAX_REGRESSED, observed, limit or 0, "{} got worse", hint)
-        yield from _each(facts, Rule.MAX_REGRESSED, ChangeClass.REGRESSED, "{} got worse", strict=limit is None)
+        yield _too_many(Rule.MAX_REGRESSED, observed, limit or 0, what.format(_records(observed)), hint)
+        yield from _each(facts, Rule.MAX_REGRESSED, "strict" if limit is None else ChangeClass.REGRESSED, what)
 
 
 def _records(count: int) -> str:
-    return f"{count:,} record{'s' if count != 1 else ''}"
+    return f"{count:,} record{'s' * (count != 1)}"
 
 
 def _too_many(rule: Rule, observed: int, limit: int, what: str, hint: str | None = None) -> Finding:
     return Finding(
         rule=rule,
         level=Level.ERROR,
-        message=f"{what.format(_records(observed))}; {limit:,} allowed",
+        message=f"{what}; {limit:,} allowed",
         observed=str(observed),
         limit=str(limit),
         hint=hint,
     )
 
 
-def _each(facts: Facts, rule: Rule, kind: ChangeClass, what: str, *, strict: bool = False) -> Iterator[Finding]:
-    """A finding for each record of a class that was kept; with `strict` only those the strict default minds."""
-    for change in facts.changes.kept[kind].sorted():
-        if strict and not change.strict:
-            continue
-        yield Finding(
-            rule=rule,
-            level=Level.ERROR,
-            record=change.key[0].decode(),
-            repeat=change.key[1] if change.key[1] != 1 else None,
-            message=what.replace("{}", "{name}").format(name=key_text(change.key)),
-        )
+def _each(facts: Facts, rule: Rule, which: str, what: str) -> Iterator[Finding]:
+    """A finding for each kept record of a class, of a new status, or that the strict default minds."""
+    for kind in ChangeClass:
+        for change in facts.changes.kept[kind].sorted():
+            if which in (kind, change.newly) or (which == "strict" and change.strict):
+                name = key_text(change.key)
+                yield Finding(
+                    rule=rule,
+                    level=Level.ERROR,
+                    record=change.key[0].decode(),
+                    repeat=change.key[1] if change.key[1] != 1 else None,
+                    message=what.replace("{}", "{name}").format(name=name),
+                )
 
 
 def _metric_limits(facts: Facts, policy: Policy) -> Iterator[Finding]:
@@ -207,10 +213,10 @@ def _limits_of(measure: Measure, rule: MetricRule) -> Iterator[Finding]:
     drop, count = measure.drop_sum, Decimal(measure.count)
     if rule.max_drop is not None and drop > exact.multiply(rule.max_drop, count):
         yield _dropped(measure, Rule.MAX_DROP, level, rule.max_drop)
-    if rule.max_relative_drop is not None and drop > 0:
-        # With a baseline of 0 every drop is infinitely large: no division, and no pass.
-        if drop > exact.multiply(rule.max_relative_drop, abs(measure.baseline_sum)):
-            yield _dropped(measure, Rule.MAX_RELATIVE_DROP, level, rule.max_relative_drop)
+    # With a baseline of 0 every drop is infinitely large: no division, and no pass.
+    share = rule.max_relative_drop
+    if share is not None and drop > max(exact.multiply(share, abs(measure.baseline_sum)), Decimal(0)):
+        yield _dropped(measure, Rule.MAX_RELATIVE_DROP, level, share)
     if rule.min is not None and measure.current_sum < exact.multiply(rule.min, count):
         yield _beyond(measure, Rule.MIN, level, rule.min, "below its floor")
     if rule.max is not None and measure.current_sum > exact.multiply(rule.max, count):
@@ -276,7 +282,7 @@ def _unchecked(facts: Facts, policy: Policy) -> Iterator[Finding]:
         )
 
 
-def _notices(facts: Facts, policy: Policy) -> Iterator[Finding]:
+def _notices(facts: Facts, _: Policy) -> Iterator[Finding]:
     if facts.identical:
         yield Finding(
             rule=Rule.IDENTICAL,

@@ -115,8 +115,7 @@ class Manifest:
     def ranges(self) -> dict[str, tuple[float, float]]:
         """Declared metric → lowest and highest score allowed, infinite where no range is declared."""
         return {
-            name: declared.range if declared.range else (-math.inf, math.inf)
-            for name, declared in self.metrics.items()
+            name: declared.range if declared.range else (-math.inf, math.inf) for name, declared in self.metrics.items()
         }
 
 

@@ -20,7 +20,10 @@ from runstore.summary import Tally
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measure:
-    """One metric in one group, over `count` pairs (1 for a figure of a series). Sums are exact; means are sum / count."""
+    """One metric in one group, over `count` pairs (1 for a figure of a series).
+
+    Sums are exact; means are sum / count.
+    """
 
     metric: str
     group: Group
@@ -67,9 +70,7 @@ def of_records(baseline: Tally, changes: Changes, declared: Mapping[str, MetricD
                 yield _measure(name, (tag, value), part, changes, declared[name])
 
 
-def _measure(
-    name: str, group: Group, tally: Tally, changes: Changes, declared: MetricDeclaration
-) -> Measure:
+def _measure(name: str, group: Group, tally: Tally, changes: Changes, declared: MetricDeclaration) -> Measure:
     paired = changes.paired(group, name)
     sums = tally.metrics[name].minus(paired.unpaired)
     if declared.worst is not None:

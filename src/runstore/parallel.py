@@ -89,7 +89,7 @@ def split(baseline: Run, current: Run, parts: int) -> list[Part]:
     ours, theirs = baseline.record_files, current.record_files
     starts = {baseline.manifest.files[path].first: index for index, path in enumerate(ours)}
     firsts = [current.manifest.files[path].first for path in theirs]
-    common = [(starts[first], index) for index, first in enumerate(firsts) if index and first in starts and starts[first]]
+    common = [(starts[first], index) for index, first in enumerate(firsts) if index and starts.get(first)]
     total = sum(current.manifest.files[path].size for path in theirs)
     cuts, size = [(0, 0)], 0
     for index, path in enumerate(theirs):
@@ -143,7 +143,7 @@ class _Worker:
             chunks.append(chunk)
         self.stop()
         try:
-            found = pickle.loads(b"".join(chunks))  # noqa: S301  # written by our own process, through a pipe of our own
+            found = pickle.loads(b"".join(chunks))  # written by our own process, through a pipe of our own
         except (EOFError, pickle.UnpicklingError):
             raise StorageError("a worker process was killed", hint="is the machine out of memory?") from None
         if isinstance(found, BaseException):

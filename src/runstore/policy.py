@@ -1,4 +1,6 @@
-"""The policy: `gate.toml` (or `[tool.gate]` in pyproject.toml) in, rules out. Unknown keys are errors with the nearest right key.
+"""The policy: `gate.toml` (or `[tool.gate]` in pyproject.toml) in, rules out.
+
+Unknown keys are errors with the nearest right key.
 
 Limits are decimals, read from the text of the file: 0.05 is five hundredths, not the double next to it.
 """

@@ -98,6 +98,8 @@ def _check_scores(node: Node, ranges: Ranges) -> None:
         if name not in ranges:
             score.fail(f"the manifest declares no metric {name!r}", hint="declare it under `metrics`")
         low, high = ranges[name]
+        if type(value) is int and abs(value) > MAX_SAFE_INTEGER:
+            score.fail("an integer beyond ±(2^53-1) is not a score", hint="carry it as a string, in metadata")
         if not (math.isfinite(value) and low <= value <= high):
             score.fail(f"{value!r} is outside the declared range [{low!r}, {high!r}]")
 

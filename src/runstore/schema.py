@@ -95,6 +95,7 @@ _TOLD = {
     "minItems": "fewer than {expected} elements",
     "minLength": "empty, or shorter than {expected} characters",
     "minimum": "less than {expected}",
+    "not": "has a member that does not belong to the others",
     "oneOf": "fits none, or more than one, of the allowed forms",
     "pattern": "does not match {expected}",
     "uniqueItems": "an element stands twice",

@@ -47,6 +47,8 @@ def check(value: JsonValue, ranges: Ranges) -> Point:
     if name not in ranges:
         parts["name"].fail(f"the manifest declares no metric {name!r}", hint="declare it under `metrics`")
     low, high = ranges[name]
+    if type(number) is int and abs(number) > canonical.MAX_SAFE_INTEGER:
+        parts["value"].fail("an integer beyond ±(2^53-1) is not a value of a series")
     if not (math.isfinite(number) and low <= number <= high):
         parts["value"].fail(f"{number!r} is outside the declared range [{low!r}, {high!r}]")
     return Point(name=name, value=number, step=parts["step"].integer() if "step" in parts else None)

@@ -101,6 +101,6 @@ class Node:
 
     def number(self) -> int | float:
         """A number; a boolean is not one."""
-        if type(self.value) is int or type(self.value) is float:
-            return self.value
-        self._expect("a number")
+        if type(self.value) is not int and type(self.value) is not float:
+            self._expect("a number")
+        return self.value

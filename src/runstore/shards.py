@@ -38,7 +38,7 @@ def name(number: int) -> str:
 
 
 def record_files(paths: Iterable[str]) -> list[str]:
-    """The files of a run that hold records, in the order of their keys. Raises InvalidRunError on a gap or a mixture."""
+    """The files of a run that hold records, in key order. Raises InvalidRunError on a gap or a mixture."""
     listed = set(paths)
     shards = sorted(path for path in listed if _NAME.match(path))
     if SINGLE in listed and not shards:

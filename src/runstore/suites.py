@@ -26,7 +26,9 @@ def compare_suites(
     """
     for one, other in ((baseline, current), (current, baseline)):
         if one.is_run:
-            raise UsageError(f"{one.label} is a run and {other.label} is none", hint="name two runs, or two folders of runs")
+            raise UsageError(
+                f"{one.label} is a run and {other.label} is none", hint="name two runs, or two folders of runs"
+            )
     before, after = baseline.runs(), current.runs()
     if not before:
         raise UsageError(f"{baseline.label} holds no run", hint="a run is a folder with a manifest.json")

@@ -153,9 +153,7 @@ def from_json(value: JsonValue) -> tuple[Tally, dict[str, int]]:
         tally.slices[tag] = {
             name: _tally(part.record(("metrics", "records", "status"))) for name, part in values.members()
         }
-    points = {
-        name: series.record(("points",))["points"].integer(least=1) for name, series in parts["series"].members()
-    }
+    points = {name: series.record(("points",))["points"].integer(least=1) for name, series in parts["series"].members()}
     return tally, points
 
 

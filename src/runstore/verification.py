@@ -86,9 +86,7 @@ def derive(run: Run, progress: Progress = no_progress) -> Tally:
     return tally
 
 
-def out_of_order(
-    run: Run, key: tuple[bytes, int], before: tuple[bytes, int], path: str, line: int
-) -> InvalidRunError:
+def out_of_order(run: Run, key: tuple[bytes, int], before: tuple[bytes, int], path: str, line: int) -> InvalidRunError:
     """The error for a record whose key does not come after the one before it."""
     if key == before:
         return InvalidRunError(
@@ -125,5 +123,3 @@ def _first_difference(claimed: JsonValue, derived: JsonValue, pointer: str) -> t
             if canonical.encode(claimed[name]) != canonical.encode(derived[name]):
                 return _first_difference(claimed[name], derived[name], here)
     return pointer, canonical.encode(claimed).decode(), canonical.encode(derived).decode()
-
-

@@ -14,12 +14,20 @@ from runstore.cli.main import COMMANDS
 Gate = Callable[..., tuple[int, str, str]]
 
 
-@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
-def test_the_script_calls_gate_for_the_words_of_that_shell(shell: str, gate: Gate) -> None:
+BINDINGS = {
+    "bash": "    complete -o nosort -F _gate_completion gate",
+    "fish": 'complete --no-files --command gate --arguments "(_gate_completion)";',
+    "zsh": "    compdef _gate_completion gate",
+}
+"""The line of each script that binds it to the command."""
+
+
+@pytest.mark.parametrize("shell", BINDINGS)
+def test_the_script_binds_gate_and_calls_it_for_the_words_of_that_shell(shell: str, gate: Gate) -> None:
     code, out, err = gate("completion", shell)
     assert (code, err) == (0, "")
     assert f"_GATE_COMPLETE={shell}_complete" in out
-    assert "complete" in out.splitlines()[-1] or "compdef" in out
+    assert BINDINGS[shell] in out.splitlines()
 
 
 def complete(words: str, position: int) -> list[str]:

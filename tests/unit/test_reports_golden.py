@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from runstore import canonical, comparison, reports, view
+from runstore import canonical, comparison, reports, schema, view
 from runstore.canonical import JsonValue
 from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError
@@ -239,6 +239,11 @@ def saved(name: str) -> dict[str, JsonValue]:
 def test_a_saved_comparison_renders_to_the_same_bytes(name: str) -> None:
     found = {file: reports.load(form).render(saved(name)) for form, file in FILES.items()}
     assert found == {file: (GOLDEN / name / file).read_bytes().decode() for file in FILES.values()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_view_is_what_its_schema_says(name: str) -> None:
+    assert list(schema.validate("comparison", saved(name))) == []
 
 
 @pytest.mark.parametrize("name", CASES)

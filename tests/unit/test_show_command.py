@@ -166,5 +166,5 @@ def test_many_values_of_a_slice_are_cut_and_counted(tmp_path: Path, gate: Gate) 
             writer.append({"id": str(number), "tags": {"user": f"u{number:02}"}})
     _, out, _ = gate("show", tmp_path / "run")
     rows = out.split("user")[1].splitlines()
-    assert rows[:3] == ["           records", "u00            1", "u01            1"]
-    assert rows[20:22] == ["u19            1", "… and 5 more"]
+    assert rows[:3] == ["          records", "u00           1", "u01           1"]
+    assert rows[20:22] == ["u19           1", "… and 5 more"]

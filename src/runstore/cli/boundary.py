@@ -19,21 +19,24 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from runstore import __version__
-from runstore.cli.terminal import safe_text
 from runstore.errors import InvalidDataError, RunstoreError, StorageError, UsageError
+from runstore.reports.text_safety import safe_text
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 USAGE, INVALID, BUG, SYSTEM, INTERRUPTED = 2, 3, 70, 74, 130
 
-_STDOUT, _STDERR = 1, 2
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
 _MESSAGE_CHARACTERS = 500
 
 
 def run_guarded(command: click.Command) -> int:
     """Run a command line and return its exit code."""
-    _guard_streams()
+    try:
+        _guard_streams()
+    except OSError:
+        return SYSTEM  # there is no stream to tell it on
     code = _run(command)
     try:
         sys.stdout.flush()
@@ -68,9 +71,11 @@ class _Standard(io.FileIO):
 
 def _guard_streams() -> None:
     """Put guarded streams in place of the interpreter's own; those that a test or a caller has put there are theirs."""
-    while (null := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
-        pass  # a closed standard stream would give its number to the next file, and what is printed would land there
-    os.close(null)
+    for number in (_STDIN, _STDOUT, _STDERR):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: the next file would get its number, and what is printed would land there
+            os.open(os.devnull, os.O_RDWR)
     if sys.stdout is sys.__stdout__:
         sys.stdout = _guarded(_STDOUT, sys.stdout)
     if sys.stderr is sys.__stderr__:
@@ -78,7 +83,7 @@ def _guard_streams() -> None:
 
 
 def _guarded(number: int, stream: TextIO | None) -> TextIO:
-    """In UTF-8 whatever the locale, so that a report has the same bytes everywhere; a terminal gets its own encoding."""
+    """In UTF-8 whatever the locale, so that a report has the same bytes everywhere; a terminal keeps its encoding."""
     raw = _Standard(number, "wb", closefd=False)
     encoding = stream.encoding if stream is not None and raw.isatty() else "utf-8"
     lines = raw.isatty() or number == _STDERR

@@ -23,7 +23,7 @@ from runstore.verification import VerifiedRuns
 @click.command(name="compare")
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("current", type=click.Path(path_type=Path))
-@click.option("-c", "--config", type=click.Path(path_type=Path), help="Policy file. Default: gate.toml, searched upward.")
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="Policy file. Default: gate.toml, here or above.")
 @click.option(
     "--format",
     "outputs",

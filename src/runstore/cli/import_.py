@@ -11,7 +11,7 @@ import click
 
 from runstore import canonical, importers
 from runstore.canonical import JsonValue
-from runstore.cli.terminal import ProgressLine, safe_text
+from runstore.cli.terminal import ProgressLine
 from runstore.errors import CanonicalError, UsageError
 from runstore.importers.decisions import ERROR, Decisions
 from runstore.importers.field_path import FieldPath
@@ -20,6 +20,7 @@ from runstore.importers.mapping import FieldMap, IdSource, ScoreField, json_numb
 from runstore.importers.misfits import EXPLANATIONS, Kind
 from runstore.importers.source_file import SourceFile
 from runstore.manifest import DIRECTIONS, Dataset, Identity, MetricDeclaration
+from runstore.reports.text_safety import safe_text
 
 _DECISION_HELP = {
     Kind.MISSING_SCORE: "A score that is absent, null, NaN or infinite. fail: the record counts as an error.",

@@ -38,7 +38,7 @@ class Output:
                 raise UsageError(f"{self.path} lies inside {folder}", hint="write reports outside the runs")
 
 
-class OutputType(click.ParamType):
+class OutputType(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """`FORMAT` or `FORMAT:FILE`."""
 
     name = "output"

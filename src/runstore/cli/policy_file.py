@@ -1,4 +1,4 @@
-"""Finding the policy: `--config FILE`, else `gate.toml` or `[tool.gate]` of a pyproject.toml, here or in a folder above."""
+"""Finding the policy: `--config FILE`, else `gate.toml` or `[tool.gate]` of a pyproject.toml, here or above."""
 
 from __future__ import annotations
 

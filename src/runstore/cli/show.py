@@ -10,11 +10,11 @@ import click
 
 from runstore import canonical, manifest, record, summary
 from runstore.canonical import JsonValue
-from runstore.cli.terminal import safe_text
 from runstore.errors import InvalidDataError, UsageError
 from runstore.exact import ExactSum, mean, stddev
 from runstore.manifest import Manifest
 from runstore.record import JsonObject
+from runstore.reports.text_safety import safe_text
 from runstore.store.reader import Run, read_run
 from runstore.summary import Tally
 

@@ -10,8 +10,9 @@ import click
 
 from runstore import canonical, loose, summary, verification
 from runstore.canonical import JsonValue
-from runstore.cli.terminal import ProgressLine, safe_text
+from runstore.cli.terminal import ProgressLine
 from runstore.errors import InvalidDataError, InvalidRunError
+from runstore.reports.text_safety import safe_text
 from runstore.store.reader import Run
 
 _HINT = "if it was edited by hand, `gate fmt` rewrites the run canonically, its summary too"

@@ -1,28 +1,11 @@
-"""What a terminal and a CI log may be shown: text from data in, text without control characters out; progress on stderr."""
+"""What the terminal is like, and progress on stderr."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from typing import TextIO
-
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_COMMAND = re.compile(r"^(\s*)(::|##\[|##vso\[)", re.MULTILINE)
-
-
-def safe_text(text: str) -> str:
-    """The text with control, bidirectional and line-separator characters escaped; line feeds stay.
-
-    A line that a CI runner would take for a command (`::error …`, `##[…]`) is set apart by a leading `|`.
-    """
-    return _COMMAND.sub(r"\1|\2", _CONTROL.sub(_escaped, text))
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def wants_color(stream: TextIO) -> bool:

@@ -9,8 +9,9 @@ import click
 from runstore import canonical, schema, verification
 from runstore.cli.boundary import INVALID
 from runstore.cli.run_folders import run_folders
-from runstore.cli.terminal import ProgressLine, safe_text
+from runstore.cli.terminal import ProgressLine
 from runstore.errors import InvalidDataError, InvalidRunError
+from runstore.reports.text_safety import safe_text
 from runstore.source import FolderSource
 from runstore.store.reader import Run, read_run
 

@@ -89,7 +89,7 @@ class Side(TypedDict):
     """One of the two runs of a pair."""
 
     commit: str | None
-    manifest_sha256: str
+    manifest_sha256: str | None
     name: str
     params: dict[str, JsonValue]
     project: str

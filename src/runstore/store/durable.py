@@ -55,8 +55,12 @@ def close_synced(file: IO[bytes]) -> None:
 
 
 def _sync_tree(folder: Path) -> None:
-    for base, _, _ in os.walk(folder):
+    for base, _, _ in os.walk(folder, onerror=_raise):
         sync_folder(Path(base))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _make_folders(folder: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from runstore import canonical, manifest, series, shards
 from runstore.canonical import JsonValue
@@ -152,7 +151,8 @@ class Run:
                 except InvalidDataError as error:
                     raise self.located(error, series.FILE, number) from error
                 if before is not None and before >= point.key:
-                    raise InvalidRunError("points are not sorted by name and step", where=self.where(series.FILE, number))
+                    where = self.where(series.FILE, number)
+                    raise InvalidRunError("points are not sorted by name and step", where=where)
                 before = point.key
                 yield point
 
@@ -246,11 +246,11 @@ def _check_file_set(source: Source, sizes: dict[str, int], described: Manifest) 
         else:
             continue
         raise InvalidRunError(problem, where=f"{source.label}/{path}", hint=_TAMPERED)
+    known = {"summary.json", series.FILE, *shards.record_files(listed)}
     for path in listed:
-        if not (path in ("summary.json", series.FILE) or path.startswith(("artifacts/", "records"))):
-            raise InvalidRunError(
-                "is no file of a run", where=f"{source.label}/manifest.json /files/{escape(path)}", hint="use artifacts/"
-            )
+        if path not in known and not path.startswith("artifacts/"):
+            where = f"{source.label}/manifest.json /files/{escape(path)}"
+            raise InvalidRunError("is no file of a run", where=where, hint="files of your own go to artifacts/")
     if "summary.json" not in listed:
         raise InvalidRunError("summary.json is not listed", where=f"{source.label}/manifest.json /files")
 
@@ -265,4 +265,3 @@ def _document_bytes(source: Source, path: str) -> bytes:
             if size > _DOCUMENT_BYTES:
                 raise InvalidRunError(f"larger than {_DOCUMENT_BYTES} bytes", where=f"{source.label}/{path}")
     return b"".join(parts)
-

@@ -15,8 +15,8 @@ from runstore.errors import InvalidDataError, InvalidRunError, RunExistsError
 from runstore.manifest import FileEntry, Identity, Manifest, MetricDeclaration, Provenance, RunStatus
 from runstore.series import Point
 from runstore.store.durable import BuildFolder, close_synced
-from runstore.store.sorting import LineSorter
 from runstore.store.reader import LINE_BYTES
+from runstore.store.sorting import LineSorter
 from runstore.summary import Tally
 
 _COPY_BYTES = 1024 * 1024
