@@ -97,6 +97,28 @@ def pairs_of_runs(draw: st.DrawFn) -> tuple[list[Record], list[Record]]:
     return baseline, draw(st.permutations(current))
 
 
+@st.composite
+def pairs_of_even_runs(draw: st.DrawFn) -> tuple[list[Record], list[Record]]:
+    """As `pairs_of_runs`, of records that all have the same scores, many of them changed: what real results look like."""
+    names = draw(st.lists(st.sampled_from(sorted(SCORES)), min_size=1, max_size=3, unique=True))
+    values = st.fixed_dictionaries({name: SCORES[name] for name in names})
+    baseline: list[Record] = []
+    current: list[Record] = []
+    for key in draw(_keys):
+        record = _record(key, {"scores": draw(values), **draw(st.sampled_from([{}, {"tags": {"lang": "de"}}]))})
+        fate = draw(st.sampled_from(["scores", "scores", "scores", "output", "status", "equal", "removed", "added"]))
+        if fate != "added":
+            baseline.append(record)
+        after = {
+            "scores": {**record, "scores": draw(values)},
+            "output": {**record, "output": draw(texts)},
+            "status": {**record, "status": draw(st.sampled_from(["ok", "error"]))},
+        }
+        if fate != "removed":
+            current.append(after.get(fate, record))
+    return baseline, current
+
+
 def json_values(*, arrays: bool = True) -> st.SearchStrategy[Any]:
     """JSON values, also with numbers that Python and JSON tell apart otherwise."""
     scalars = st.one_of(

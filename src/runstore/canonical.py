@@ -127,6 +127,11 @@ def jcs_document(value: object) -> bytes:
 
     For output that tools read and that is no file of a run. Raises CanonicalError with `where` a JSON pointer.
     """
+    if is_plain(value):
+        try:
+            return orjson.dumps(value, option=_LAID_OUT | _SORTED)
+        except orjson.JSONEncodeError:
+            pass  # a lone surrogate: the rebuilding says where
     return orjson.dumps(_settled(value, MAX_DEPTH, _any_float), option=_LAID_OUT)
 
 

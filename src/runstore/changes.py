@@ -71,7 +71,7 @@ class Worst:
     def add(self, change: Change) -> None:
         """Take a change more severe than `cut`."""
         self._kept.append(change)
-        if len(self._kept) >= 2 * self._limit:
+        if len(self._kept) >= self._limit + self._limit // 4:
             self._trim()
 
     def _trim(self) -> None:
@@ -131,7 +131,7 @@ class Lens:
     ranges: Ranges
     slices: Sequence[str] = ()
     strict: frozenset[str] = frozenset()
-    limit: int = 1000
+    limit: int = 300
 
 
 class Changes:
@@ -173,44 +173,43 @@ class Changes:
 
         A value that is equal on both sides is added to both, which changes no difference.
         """
-        standings = {
-            before.get("status", "ok") == "ok" == after.get("status", "ok") and before.get("tags") == after.get("tags")
-            for before, after in pairs
-        }
+        for before, after in pairs:
+            if "status" in before or "status" in after or before.get("tags") != after.get("tags"):
+                return False
         old, new = [scores_of(before) for before, _ in pairs], [scores_of(after) for _, after in pairs]
         shapes = {*map(tuple, old), *map(tuple, new)}
-        if standings != {True} or len(shapes) != 1 or not (names := shapes.pop()):
+        if len(shapes) != 1 or not (names := shapes.pop()):
             return False
-        metrics = _group(self._scored, None)
-        effects = []
-        for name in names:
-            values, others = [scores[name] for scores in old], [scores[name] for scores in new]
-            sign = self._sign[name]
-            column = [(other - value) * sign for value, other in zip(values, others, strict=True)]
-            sums = metrics.get(name) or _sums(metrics, name)
-            sums.before.pending += values
-            sums.after.pending += others
-            sums.regressed += sum(effect < 0 for effect in column)
-            sums.improved += sum(effect > 0 for effect in column)
-            effects.append(column)
-        for line, other, of_pair in zip(baseline, current, zip(*effects, strict=True), strict=True):
-            self._keep(self._effect(names, of_pair), line, other)
+        columns = [self._add_column(name, old, new) for name in names]
+        sizes = [self._sizes(name, column) for name, column in zip(names, columns, strict=True)]
+        strict_columns = [column for name, column in zip(names, columns, strict=True) if name in self._lens.strict]
+        worst, best = _extremes(columns)
+        for index, (low, high, lost, won) in enumerate(zip(worst, best, *_extremes(sizes), strict=True)):
+            if low < 0:
+                strict = any([column[index] < 0 for column in strict_columns])
+                effect: Effect = (ChangeClass.REGRESSED, -lost, strict, "")
+            else:
+                effect = (ChangeClass.IMPROVED, won, False, "") if high > 0 else _UNAFFECTED
+            self._keep(effect, baseline[index], current[index])
         return True
 
-    def _effect(self, names: Sequence[str], effects: Sequence[float]) -> Effect:
-        """What the effects on its metrics, more than 0 for better, make of a record."""
-        worst = min(effects)
-        if worst >= 0:
-            if max(effects) == 0:
-                return _UNAFFECTED
-            return ChangeClass.IMPROVED, self._size(names, effects), False, ""
-        strict = any(effect < 0 and name in self._lens.strict for name, effect in zip(names, effects, strict=True))
-        return ChangeClass.REGRESSED, self._size(names, [-effect for effect in effects]), strict, ""
+    def _sizes(self, name: str, effects: list[float]) -> list[float]:
+        """The effects on a metric, measured by the width of its declared range."""
+        width = self._width.get(name, 1)
+        return effects if width == 1 else [effect / width for effect in effects]
 
-    def _size(self, names: Sequence[str], effects: Sequence[float]) -> float:
-        """The largest of the effects, each measured by the width of its metric's declared range."""
-        width = self._width
-        return max(effect / width.get(name, 1) for name, effect in zip(names, effects, strict=True))
+    def _add_column(self, name: str, old: Sequence[Scores], new: Sequence[Scores]) -> list[float]:
+        """Add up one metric of pairs that all have it; the effects on it, more than 0 for better."""
+        values, others = [scores[name] for scores in old], [scores[name] for scores in new]
+        sign = self._sign[name]
+        effects = [(other - value) * sign for value, other in zip(values, others, strict=True)]
+        metrics = _group(self._scored, None)
+        sums = metrics.get(name) or _sums(metrics, name)
+        sums.before.pending += values
+        sums.after.pending += others
+        sums.regressed += sum([effect < 0 for effect in effects])
+        sums.improved += sum([effect > 0 for effect in effects])
+        return effects
 
     def add_pair(self, baseline: bytes, current: bytes) -> int:
         """Two lines with one id that are not equal.
@@ -374,6 +373,13 @@ class Changes:
                 for name, sums in metrics.items():
                     known = _group(mine, group)
                     known[name] = known.get(name, _NOTHING).plus(sums)
+
+
+def _extremes(columns: Sequence[list[float]]) -> tuple[list[float], list[float]]:
+    """Row by row the least and the greatest of some columns."""
+    if len(columns) == 1:
+        return columns[0], columns[0]
+    return list(map(min, *columns)), list(map(max, *columns))
 
 
 _NOTHING = PairedSums()

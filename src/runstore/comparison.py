@@ -24,7 +24,7 @@ from runstore.store.reader import Run
 from runstore.summary import Tally
 from runstore.verification import Progress, VerifiedRuns, no_progress
 
-DEFAULT_LIMIT = 1000
+DEFAULT_LIMIT = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

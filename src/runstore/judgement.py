@@ -215,7 +215,7 @@ def _limits_of(measure: Measure, rule: MetricRule) -> Iterator[Finding]:
         yield _dropped(measure, Rule.MAX_DROP, level, rule.max_drop)
     # With a baseline of 0 every drop is infinitely large: no division, and no pass.
     share = rule.max_relative_drop
-    if share is not None and drop > max(exact.multiply(share, abs(measure.baseline_sum)), Decimal(0)):
+    if share is not None and drop > max(exact.multiply(share, measure.baseline_sum.copy_abs()), Decimal(0)):
         yield _dropped(measure, Rule.MAX_RELATIVE_DROP, level, share)
     if rule.min is not None and measure.current_sum < exact.multiply(rule.min, count):
         yield _beyond(measure, Rule.MIN, level, rule.min, "below its floor")

@@ -56,7 +56,7 @@ class Measure:
     def drop_sum(self) -> Decimal:
         """How much worse the current sum is; negative when it is better."""
         worse = exact.subtract(self.baseline_sum, self.current_sum)
-        return worse if self.declared.direction == "higher" else -worse
+        return worse if self.declared.direction == "higher" else worse.copy_negate()  # `-` would round to 28 digits
 
 
 def of_records(baseline: Tally, changes: Changes, declared: Mapping[str, MetricDeclaration]) -> Iterator[Measure]:

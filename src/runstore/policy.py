@@ -97,7 +97,7 @@ def from_toml(text: str, origin: str, table: tuple[str, ...] = ()) -> Policy | N
     """
     try:
         value: object = tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:  # numbers past what int() and Decimal() take, too
         raise PolicyError(f"not TOML: {error}", where=origin) from None
     for name in table:
         if not isinstance(value, dict) or name not in value:
@@ -147,7 +147,7 @@ def _decimal(parts: Mapping[str, Node], key: str, least: int | None = None) -> D
         node.fail(f"{value} is not a finite number")
     if least is not None and value < least:
         node.fail(f"{value} is negative", hint="a drop is a positive number, in the direction that is worse")
-    if value.adjusted() > 400 or value.adjusted() < -400:
+    if not -400 <= value.adjusted() <= 400 or len(value.as_tuple().digits) > 400:
         node.fail("the number is beyond what any score can reach")
     return value
 

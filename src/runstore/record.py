@@ -168,7 +168,7 @@ def _is_sound(record: JsonObject, ranges: Ranges, tags: JsonValue = None) -> boo
     """
     for name, value in record.items():
         if name == "tags":
-            if value != tags and not _sound_strings(value):
+            if (tags is None or value != tags) and not _sound_strings(value):
                 return False
         elif name == "scores":
             if not _sound_scores(value, ranges):
@@ -195,6 +195,7 @@ def write(record: JsonObject, ranges: Ranges) -> bytes:
 
 
 _SCORES = b',"scores":{'
+_OUTPUT = b',"output":'
 _REPEAT = b'"repeat":'
 _REPEAT_BYTES = len(_REPEAT) + 16  # the mark and the digits of the largest integer
 
@@ -210,25 +211,19 @@ def read_pairs(
 ) -> list[tuple[JsonObject, JsonObject]] | None:
     """The records of pairs of lines with one id: the first verified before, the second checked in full here.
 
-    Of the first only `scores` and the fields after it are parsed; and of the second too, if the lines are the same up
-    to there. That is exact: what stands before `,"scores":{` in a verified line is a verified beginning; the rest is an
-    object of its own once a brace is put before it; and if that mark stood inside a nested value, the rest would have
-    a closing brace too many and would not parse.
-
-    Returns None if any of them needs a closer look: then ask `read_pair` of each.
+    Of the first only `scores` and the fields after it are parsed; and of the second, what follows a beginning that both
+    share: see `_piece`. Returns None if any of them needs a closer look: then ask `read_pair` of each.
     """
     rests, pieces = [], []
     for known, line in zip(verified, lines, strict=True):
         start = known.rfind(_SCORES)
         if start <= 0 or _REPEAT in known[max(0, start - _REPEAT_BYTES) : start]:
             return None
-        rests.append(b"{" + known[start + 1 :])
-        if line.startswith(known[: start + len(_SCORES)]):
-            pieces.append(b"{" + line[start + 1 :])
-        elif line.startswith(_PREFIX):
-            pieces.append(line)
-        else:
+        piece = _piece(known, line, start)
+        if piece is None:
             return None
+        rests.append(b"{" + known[start + 1 :])
+        pieces.append(piece)
     try:
         before, after = canonical.loads_all(rests), canonical.loads_all(pieces)
         if canonical.dumps_all_plain(after) != pieces:
@@ -240,6 +235,21 @@ def read_pairs(
         if type(fields) is not dict or "repeat" in fields or not _is_sound(fields, ranges, known_fields.get("tags")):  # type: ignore[union-attr]
             return None
     return pairs  # type: ignore[return-value]  # shown to be objects
+
+
+def _piece(verified: bytes, line: bytes, start: int) -> bytes | None:
+    """What of a line is to be read beside a verified line with scores at `start`, as an object of its own.
+
+    When both lines are the same up to `,"scores":{` or `,"output":`, only the rest is. That is exact: what stands before
+    the mark in a verified line is a verified beginning; the rest is an object of its own once a brace is put before it;
+    and if the mark stood inside a nested value, the rest would have a closing brace too many and would not parse.
+    """
+    if line.startswith(verified[: start + len(_SCORES)]):
+        return b"{" + line[start + 1 :]
+    start = verified.find(_OUTPUT)
+    if start > 0 and line.startswith(verified[: start + len(_OUTPUT)]):
+        return b"{" + line[start + 1 :]
+    return line if line.startswith(_PREFIX) else None
 
 
 def read_pair(verified: bytes, line: bytes, ranges: Ranges) -> tuple[JsonObject, JsonObject]:

@@ -51,10 +51,10 @@ class Node:
             self._expect("an object")
         return self.value
 
-    def members(self) -> Iterator[tuple[str, Node]]:
-        """The members of an object whose names are the user's."""
+    def members(self, *, empty: bool = False) -> Iterator[tuple[str, Node]]:
+        """The members of an object whose names are the user's; an empty name only if `empty` allows it."""
         for name, value in self.mapping().items():
-            if name == "":
+            if name == "" and not empty:
                 self.fail("a name is empty")
             yield name, Node(value, f"{self.pointer}/{escape(name)}")
 

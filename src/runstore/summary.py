@@ -151,7 +151,7 @@ def from_json(value: JsonValue) -> tuple[Tally, dict[str, int]]:
     tally = _tally(parts)
     for tag, values in parts["slices"].members():
         tally.slices[tag] = {
-            name: _tally(part.record(("metrics", "records", "status"))) for name, part in values.members()
+            name: _tally(part.record(("metrics", "records", "status"))) for name, part in values.members(empty=True)
         }
     points = {name: series.record(("points",))["points"].integer(least=1) for name, series in parts["series"].members()}
     return tally, points

@@ -1,4 +1,7 @@
-"""What the tests of faults share: the real program in a process of its own, whole, forked, or under strace."""
+"""What the tests of faults share: the real program in a process of its own, whole or forked under strace, and scenes.
+
+A scene is one command that writes, played again and again from the same start.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import runstore
+from runstore import shards
+from runstore.manifest import MetricDeclaration
+from runstore.store.writer import RunWriter
 
 TIMEOUT_S = 30
 SOURCE = Path(runstore.__file__).parents[1]
@@ -38,19 +45,27 @@ Gate = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def gate(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Gate:
-    """Call `gate` as a user does, in `tmp_path`; keywords are those of subprocess.run."""
+    """Call `gate` as a user does, in `tmp_path`, with `variables` of the environment, after `before` in the process."""
     scratch = tmp_path_factory.mktemp("scratch")
 
-    def call(*arguments: str | Path, program: Sequence[str] = ("-m", "runstore.cli.main"), **how: object):  # type: ignore[no-untyped-def]
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **how}
+    def call(
+        *arguments: str | Path,
+        program: Sequence[str] = ("-m", "runstore.cli.main"),
+        variables: Mapping[str, str] | None = None,
+        before: Callable[[], None] | None = None,
+        stdout: int | None = subprocess.PIPE,
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *program, *map(str, arguments)],
             cwd=tmp_path,
-            env=environment(scratch),
+            env={**environment(scratch), **(variables or {})},
             text=True,
             timeout=TIMEOUT_S,
             check=False,
-            **options,  # type: ignore[call-overload]
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            preexec_fn=before,
         )
 
     return call
@@ -63,8 +78,7 @@ def tree(place: Path) -> Tree | None:
     if place.is_file():
         return {"": place.read_bytes()}
     return {
-        str(path.relative_to(place)): path.read_bytes() if path.is_file() else b""
-        for path in sorted(place.rglob("*"))
+        str(path.relative_to(place)): path.read_bytes() if path.is_file() else b"" for path in sorted(place.rglob("*"))
     }
 
 
@@ -148,3 +162,142 @@ def forked_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedGate
 def _tree() -> Callable[[Path], Tree | None]:
     """The function `tree`."""
     return tree
+
+
+FAIL, EXISTS = 1, 2
+CHANGING = ("write", "fsync", "fdatasync", "rename", "renameat2", "mkdir", "openat", "chmod", "unlink", "unlinkat",
+            "rmdir")  # fmt: skip
+IMPORT = ("import", "results.jsonl", "--score", "f1", "-o", "place/run")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """A command that writes `place/run` (or another target), and what stands there before."""
+
+    argv: Sequence[str]
+    before: Callable[[Path], None]
+    target: str = "place/run"
+    shard_bytes: int = 32 * 1024 * 1024
+    done: int = 0
+    """The exit code of success."""
+    again: int = 0
+    """The exit code when the command is called again after it has succeeded."""
+
+
+def nothing(folder: Path) -> None:
+    """Nothing stands at the place."""
+
+
+def an_old_run(folder: Path) -> None:
+    with RunWriter(folder / "place/run", metrics={"f1": MetricDeclaration()}) as run:
+        run.append({"id": "old", "scores": {"f1": 0}})
+        run.add_volatile("clock", {"seconds": 2})
+
+
+def a_loose_run(folder: Path) -> None:
+    with RunWriter(folder / "place/run", metrics={"f1": MetricDeclaration()}) as run:
+        for number in range(30):
+            run.append({"id": f"q{number}", "output": "x" * 40, "scores": {"f1": 1}})
+            run.log_metric("f1", number, step=number)
+        run.add_artifact(Path(__file__), "deep/program.py")
+        run.add_volatile("clock", {"seconds": 1})
+    records = folder / "place/run/records.jsonl"
+    records.write_bytes(records.read_bytes().replace(b'"f1":1}', b'"f1": 1.0}'))
+
+
+def an_old_report(folder: Path) -> None:
+    for side, score in (("baseline", 1), ("current", 0)):
+        if not (folder / side).exists():
+            with RunWriter(folder / side, metrics={"f1": MetricDeclaration()}) as run:
+                run.append({"id": "q", "scores": {"f1": score}})
+    (folder / "place/report.html").write_text("old\n")
+
+
+CASES = {
+    "import": Case(argv=IMPORT, before=nothing, again=EXISTS),
+    "import in shards": Case(argv=IMPORT, before=nothing, again=EXISTS, shard_bytes=500),
+    "import over an old run": Case(argv=(*IMPORT, "--replace"), before=an_old_run),
+    "write all there is": Case(argv=("write", "place/run"), before=nothing, again=EXISTS),
+    "write all there is over an old run": Case(argv=("write", "place/run", "--replace"), before=an_old_run),
+    "fmt": Case(argv=("fmt", "place/run"), before=a_loose_run),
+    "report": Case(
+        argv=("compare", "baseline", "current", "--no-cache", "--format", "html:place/report.html"),
+        before=an_old_report,
+        target="place/report.html",
+        done=FAIL,
+        again=FAIL,
+    ),
+}
+
+
+class Scene:
+    """A folder in which one case is played again and again from the same start."""
+
+    def __init__(self, folder: Path, case: Case, forked_gate: ForkedGate) -> None:
+        self.place = folder / "place"
+        self.case = case
+        self.target = folder / case.target
+        self.folder = folder
+        self._gate = forked_gate
+        self._start = folder / "start"
+        self._prepare()
+        self.before = tree(self.target)
+        self.call(warm_up=True)
+        trace = self.traced("-e", f"trace={','.join(CHANGING)}")
+        self.after = tree(self.target)
+        self.calls = [(name[1], line) for line in trace if (name := re.match(r"(\w+)\(", line))]
+
+    def _prepare(self) -> None:
+        lines = [{"id": f"q{number}", "output": "x" * 40, "f1": number % 2} for number in range(30)]
+        (self.folder / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))
+        self.place.mkdir()
+        self.case.before(self.folder)
+        shutil.copytree(self.place, self._start)
+
+    def set_up(self) -> None:
+        shutil.rmtree(self.place)
+        shutil.copytree(self._start, self.place)
+
+    def traced(self, *strace: str) -> list[str]:
+        """What strace says of an undisturbed run."""
+        self.set_up()
+        outcome = self.call(*strace)
+        assert outcome.status == self.case.done, outcome.said
+        return outcome.trace
+
+    def call(self, *strace: str, warm_up: bool = False) -> Outcome:
+        return self._gate.call(
+            self.case.argv, self.folder, strace=strace, shard_bytes=self.case.shard_bytes, warm_up=warm_up
+        )
+
+    def disturbed(self, *injections: str) -> Outcome:
+        """Play it with system calls disturbed, each as `NAME:HOW:when=NUMBER`."""
+        self.set_up()
+        names = ",".join(injection.partition(":")[0] for injection in injections)
+        return self.call("-e", f"trace={names}", *(part for one in injections for part in ("-e", f"inject={one}")))
+
+    def stands(self) -> Tree | None:
+        return tree(self.target)
+
+    def siblings(self) -> list[str]:
+        return sorted(path.name for path in self.place.iterdir() if path != self.target)
+
+    def each_call(self) -> Iterator[tuple[str, int, str]]:
+        """Name, number among those of its name, and line of each call of the undisturbed run."""
+        numbers: Counter[str] = Counter()
+        for name, line in self.calls:
+            numbers[name] += 1
+            yield name, numbers[name], line
+
+
+@pytest.fixture(params=CASES, ids=lambda name: name.replace(" ", "-"))
+def scene(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    forked_gate: ForkedGate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Scene:
+    case = CASES[request.param]
+    monkeypatch.setattr(shards, "SHARDED_ABOVE", case.shard_bytes)
+    monkeypatch.setattr(shards, "_TARGET_BYTES", case.shard_bytes)
+    return Scene(tmp_path, case, forked_gate)

@@ -1,9 +1,9 @@
 """A process that has everything imported and forks one `gate` for each line it is sent, so that a call costs little.
 
 In: a JSON object a line: `argv`, `cwd`, `log` (file for both output streams), `shard_bytes` (beyond which records stand
-in shards), `warm_up`. Out: the number of the
-forked process, when it waits for a second line before it begins, so that a
-tracer sees the work and nothing before it; then its exit status, negative for a signal. Sorting spills after a few records, so that every file is small.
+in shards), `warm_up`. Out: the number of the forked process, when it waits for a second line before it begins, so that
+a tracer sees the work and nothing before it; then its exit status, negative for a signal. Sorting spills after a few
+records, so that every file is small.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write_everything(place: Path, *, replace: bool) -> None:
 
 
 def call(argv: list[str], shard_bytes: int) -> int:
-    writer.LineSorter = partial(LineSorter, budget=SPILL_BYTES)  # type: ignore[misc, assignment]
+    setattr(writer, "LineSorter", partial(LineSorter, budget=SPILL_BYTES))  # noqa: B010  # a class of another module
     shards.SHARDED_ABOVE = shards._TARGET_BYTES = shard_bytes
     sys.argv = ["gate", *argv]
     return run_guarded(main.gate)

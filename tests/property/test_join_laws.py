@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from runstore import canonical, pairs, parallel, shards, summary, verification
+from runstore import canonical, pairs, parallel, record, shards, summary, verification
 from runstore.changes import Changes, Lens
 from runstore.comparison import Comparison, compare
+from runstore.errors import InvalidDataError
 from runstore.exact import exact
 from runstore.measures import Measure
 from runstore.policy import Policy
 from runstore.store import reader
 from runstore.store.reader import Run, read_run
-from tests.factories import Record, unsynced, write_run
-from tests.strategies import METRICS, pairs_of_runs
+from tests.factories import Record, reseal, unsynced, write_run
+from tests.strategies import METRICS, pairs_of_even_runs, pairs_of_runs
 
 SLICES = ("hard", "lang")
 Pair = tuple[list[Record], list[Record]]
@@ -49,6 +52,7 @@ class Oracle:
 
     before: list[Record]
     after: list[Record]
+    slices: tuple[str, ...]
     counts: Counter[str] = field(default_factory=Counter)
     newly: Counter[str] = field(default_factory=Counter)
     lost_scores: int = 0
@@ -56,7 +60,7 @@ class Oracle:
 
     def __post_init__(self) -> None:
         old, new = ({key_of(record): record for record in records} for records in (self.before, self.after))
-        for group in (None, *sorted({(tag, tags(r)[tag]) for r in self.before for tag in SLICES if tag in tags(r)})):
+        for group in (None, *sorted({(tag, tags(r)[tag]) for r in self.before for tag in self.slices if tag in tags(r)})):
             for name in METRICS:
                 if any(ok(r) and name in scores(r) and belongs(r, group) for r in self.before):
                     self.measures[name, group] = Expected()
@@ -129,11 +133,13 @@ def belongs(record: Record, group: Group) -> bool:
 
 
 @contextmanager
-def two_runs(pair: Pair, slices: tuple[str, ...] = SLICES) -> Iterator[tuple[Run, Run]]:
+def two_runs(
+    pair: Pair, slices: tuple[str, ...], current_slices: tuple[str, ...] | None = None
+) -> Iterator[tuple[Run, Run]]:
     with tempfile.TemporaryDirectory() as folder, unsynced():
         place = Path(folder)
-        write_run(place / "baseline", pair[0], METRICS, slices=SLICES)
-        write_run(place / "current", pair[1], METRICS, slices=slices)
+        write_run(place / "baseline", pair[0], METRICS, slices=slices)
+        write_run(place / "current", pair[1], METRICS, slices=slices if current_slices is None else current_slices)
         yield read_run(place / "baseline"), read_run(place / "current")
 
 
@@ -157,8 +163,9 @@ def small_shards(above: int, target: int) -> Iterator[None]:
         yield
 
 
-def lens_of(run: Run) -> Lens:
-    return Lens(declared=METRICS, ranges=run.manifest.ranges, slices=SLICES, strict=frozenset(METRICS))
+def lens_of(run: Run, limit: int = 1000) -> Lens:
+    slices = run.manifest.slices
+    return Lens(declared=METRICS, ranges=run.manifest.ranges, slices=slices, strict=frozenset(METRICS), limit=limit)
 
 
 def seen(changes: Changes) -> Any:
@@ -174,8 +181,8 @@ def seen(changes: Changes) -> Any:
     return changes.counts, changes.newly, changes.lost_scores, changes.strictly_regressed, kept, paired
 
 
-def check_against_oracle(pair: Pair, found: Comparison) -> None:
-    expected = Oracle(*pair)
+def check_against_oracle(pair: Pair, slices: tuple[str, ...], found: Comparison) -> None:
+    expected = Oracle(*pair, slices)
     counts = found.counts
     assert {name: getattr(counts, name) for name in ("added", "removed", "regressed", "improved", "changed", "unchanged")} == {
         name: expected.counts[name] for name in ("added", "removed", "regressed", "improved", "changed", "unchanged")
@@ -198,71 +205,145 @@ def numbers(measure: Measure) -> Expected:
     )
 
 
-@given(pairs_of_runs())
-def test_a_comparison_is_what_a_naive_one_says(pair: Pair) -> None:
-    with two_runs(pair) as (baseline, current):
-        check_against_oracle(pair, compare(baseline, current, Policy()))
+_PAIRS = st.one_of(pairs_of_runs(), pairs_of_even_runs())
+_SLICES = st.sampled_from([(), SLICES])
 
 
-@given(pairs_of_runs(), st.integers(1, 64), st.integers(1, 64), st.integers(1, 4))
-def test_no_boundary_of_blocks_or_windows_shows(pair: Pair, block: int, window: int, most: int) -> None:
-    with two_runs(pair) as (baseline, current):
+@given(_PAIRS, _SLICES)
+def test_a_comparison_is_what_a_naive_one_says(pair: Pair, slices: tuple[str, ...]) -> None:
+    with two_runs(pair, slices) as (baseline, current):
+        check_against_oracle(pair, slices, compare(baseline, current, Policy()))
+
+
+@given(_PAIRS, _SLICES, st.integers(1, 64), st.integers(1, 64), st.integers(1, 4))
+def test_no_boundary_of_blocks_or_windows_shows(
+    pair: Pair, slices: tuple[str, ...], block: int, window: int, most: int
+) -> None:
+    with two_runs(pair, slices) as (baseline, current):
         whole = parallel.differences(baseline, current, lens_of(current))
         with sizes(block, window, most):
             parts = parallel.differences(baseline, current, lens_of(current))
-            check_against_oracle(pair, compare(baseline, current, Policy()))
+            check_against_oracle(pair, slices, compare(baseline, current, Policy()))
     assert (seen(parts[0]), parts[1]) == (seen(whole[0]), whole[1])
 
 
-@settings(max_examples=5)
-@given(pairs_of_runs(), st.integers(0, 400), st.integers(0, 400))
-def test_runs_of_several_blocks_are_joined_as_small_ones_are(pair: Pair, padded: int, between: int) -> None:
+@settings(max_examples=10)
+@given(_PAIRS, _SLICES, st.integers(0, 400), st.integers(0, 400))
+def test_runs_of_several_blocks_are_joined_as_small_ones_are(
+    pair: Pair, slices: tuple[str, ...], padded: int, between: int
+) -> None:
     filler: list[Record] = [{"id": f"r1{n:04}", "input": "x" * (padded + n % 7), "scores": {"free": n}} for n in range(300)]
     changed: list[Record] = [{**r, "scores": {"free": -1}} if n % (between + 1) == 0 else r for n, r in enumerate(filler)]
     large = pair[0] + filler, changed + pair[1]
-    with two_runs(large) as (baseline, current):
-        check_against_oracle(large, compare(baseline, current, Policy()))
+    with two_runs(large, slices) as (baseline, current):
+        check_against_oracle(large, slices, compare(baseline, current, Policy()))
 
 
-@given(pairs_of_runs())
-def test_the_totals_that_were_moved_are_those_derived_anew(pair: Pair) -> None:
-    with two_runs(pair) as (baseline, current):
+@given(_PAIRS, _SLICES)
+def test_the_totals_that_were_moved_are_those_derived_anew(pair: Pair, slices: tuple[str, ...]) -> None:
+    with two_runs(pair, slices) as (baseline, current):
         changes, _ = parallel.differences(baseline, current, lens_of(current))
         moved = changes.moved(verification.derive(baseline))
         assert summary.to_json(moved, {}) == summary.to_json(verification.derive(current), {})
 
 
-@given(pairs_of_runs())
+@given(_PAIRS)
 def test_a_current_run_with_other_slices_is_compared_by_those_of_the_baseline(pair: Pair) -> None:
-    with two_runs(pair, slices=("lang",)) as (baseline, current):
-        check_against_oracle(pair, compare(baseline, current, Policy()))
+    with two_runs(pair, SLICES, ("lang",)) as (baseline, current):
+        check_against_oracle(pair, SLICES, compare(baseline, current, Policy()))
 
 
-@given(pairs_of_runs(), st.integers(200, 1500), st.integers(30, 600), st.integers(2, 3))
-def test_parts_give_what_the_whole_gives(pair: Pair, above: int, target: int, processors: int) -> None:
-    with small_shards(above, target), two_runs(pair) as (baseline, current):
-        lens = lens_of(current)
-        whole = parallel.differences(baseline, current, lens, processors=1)
-        parts = parallel.differences(baseline, current, lens, processors=processors)
-        check_against_oracle(pair, compare(baseline, current, Policy()))
+@given(_PAIRS, _SLICES, st.integers(0, 400), st.integers(60, 200), st.integers(2, 3))
+def test_parts_give_what_the_whole_gives(
+    pair: Pair, slices: tuple[str, ...], above: int, target: int, processors: int
+) -> None:
+    with small_shards(above, target), two_runs(pair, slices) as (baseline, current):
+        whole = parallel.differences(baseline, current, lens_of(current), processors=1)
+        parts = parallel.differences(baseline, current, lens_of(current), processors=processors)
+        event(f"{len(parallel.split(baseline, current, processors))} parts")
+        check_against_oracle(pair, slices, compare(baseline, current, Policy()))
     assert (seen(parts[0]), parts[1]) == (seen(whole[0]), whole[1])
 
 
-@given(pairs_of_runs(), st.integers(0, 3))
-def test_what_is_kept_are_the_worst(pair: Pair, limit: int) -> None:
-    with two_runs(pair) as (baseline, current):
+@given(_PAIRS, _SLICES, st.integers(0, 3))
+def test_what_is_kept_are_the_worst(pair: Pair, slices: tuple[str, ...], limit: int) -> None:
+    with two_runs(pair, slices) as (baseline, current):
         every = parallel.differences(baseline, current, lens_of(current))[0]
-        few = Lens(declared=METRICS, ranges=current.manifest.ranges, slices=SLICES, limit=limit)
-        kept = parallel.differences(baseline, current, few)[0]
+        kept = parallel.differences(baseline, current, lens_of(current, limit))[0]
     for kind, worst in every.kept.items():
         in_order = sorted(worst.sorted(), key=lambda change: (-change.severity, change.key))
         assert [change.key for change in kept.kept[kind].sorted()] == [change.key for change in in_order[:limit]]
         assert len(in_order) == every.counts[kind]
 
 
-@given(pairs_of_runs())
+@given(_PAIRS)
 def test_a_run_is_equal_to_itself(pair: Pair) -> None:
-    with two_runs((pair[0], pair[0])) as (baseline, current):
+    with two_runs((pair[0], pair[0]), ()) as (baseline, current):
         found = compare(baseline, current, Policy())
     assert (found.counts.unchanged, found.counts.common) == (len(pair[0]), len(pair[0]))
     assert {finding.rule.value for finding in found.findings} <= {"identical", "no-records", "nothing-compared"}
+
+
+def damaged(lines: list[bytes], data: st.DataObject) -> list[bytes]:
+    """The lines with one thing done to them that a run may not have, or may."""
+    act = data.draw(st.sampled_from(["swap", "twin", "drop", "flip", "cut", "move", "empty", "id", "none"]))
+    one, other = (data.draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+    result = list(lines)
+    if act == "swap":
+        result[one], result[other] = result[other], result[one]
+    elif act == "twin":
+        result.insert(other, lines[one])
+    elif act == "drop":
+        del result[one]
+    elif act == "move":
+        result.insert(other, result.pop(one))
+    elif act == "empty":
+        result.insert(one, b"\n")
+    elif act == "id":
+        result[one] = re.sub(rb'^\{"id":"[^"\\]*', lambda found: lines[other][: found.end()].rstrip(b'"'), lines[one])
+    elif act in ("flip", "cut"):
+        place = data.draw(st.integers(0, len(lines[one]) - 1))
+        rest = lines[one][place + 1 :] if act == "flip" else b""
+        result[one] = lines[one][:place] + bytes([lines[one][place] ^ (1 << data.draw(st.integers(0, 6)))]) + rest
+    return result
+
+
+def with_honest_totals(run: Path) -> None:
+    """Give the run the summary of its lines, as far as they are records at all."""
+    totals = summary.Tally(json.loads((run / "manifest.json").read_bytes())["slices"])
+    try:
+        for line in (run / "records.jsonl").read_bytes().splitlines():
+            totals.add(record.read(line, read_run(run).manifest.ranges))
+        (run / "summary.json").write_bytes(canonical.encode_document(summary.to_json(totals, {})))
+    except (InvalidDataError, AttributeError):
+        pass
+    reseal(run)
+
+
+@settings(max_examples=200)
+@given(_PAIRS, _SLICES, st.data(), st.sampled_from([None, 1, 7, 40]))
+def test_a_current_run_is_refused_exactly_when_it_is_not_sound(
+    pair: Pair, slices: tuple[str, ...], data: st.DataObject, size: int | None
+) -> None:
+    """Lines are looked at only where they differ, so what a comparison lets pass must be what a full check does."""
+    assume(pair[1])
+    with two_runs(pair, slices) as (baseline, current):
+        place = Path(current.label)
+        lines = (place / "records.jsonl").read_bytes().splitlines(keepends=True)
+        after = b"".join(damaged(lines, data))
+        (place / "records.jsonl").write_bytes(after)
+        reseal(place)
+        with_honest_totals(place)
+        sound = outcome(lambda: verification.verify(read_run(place)))
+        with sizes(size, size, 3) if size else nullcontext():
+            accepted = outcome(lambda: compare(baseline, read_run(place), Policy()))
+    event("sound" if sound else "not sound")
+    assert accepted == sound
+
+
+def outcome(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except InvalidDataError:
+        return False
+    return True

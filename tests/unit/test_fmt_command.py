@@ -318,3 +318,18 @@ def test_the_working_folder_is_not_replaced_under_the_callers_feet(
 
 def test_a_missing_path_is_usage(tmp_path: Path, gate: Gate) -> None:
     assert gate("fmt", tmp_path / "absent")[0] == 2
+
+
+def test_shards_with_lines_in_another_order_are_cut_and_sorted_as_before(tmp_path: Path, gate: Gate) -> None:
+    run = tmp_path / "run"
+    with RunWriter(run) as writer:
+        for number in range(40):
+            writer.append({"id": f"{number:02}", "output": "x" * 900_000})
+    expected = contents(run)
+    first, second, *others = sorted(path.name for path in run.glob("records-*.jsonl"))
+    assert others
+    moved = (run / first).read_bytes()
+    (run / first).write_bytes(b"")
+    rewritten(second, lambda data: reversed_lines(data + moved))(run)
+    assert gate("fmt", run) == (0, f"formatted  {run}\n", "")
+    assert contents(run) == expected

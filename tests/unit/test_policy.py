@@ -102,6 +102,7 @@ def test_a_table_that_is_not_there_is_no_policy(text: str) -> None:
         ("[metrics.acc]\nmax_drop = [0.1]\n", "/metrics/acc/max_drop", "expected a number", ""),
         ("[metrics.acc]\nmin = 1e500\n", "/metrics/acc/min", "beyond what any score can reach", ""),
         ("[metrics.acc]\nmin = 1e-500\n", "/metrics/acc/min", "beyond what any score can reach", ""),
+        (f"[metrics.acc]\nmin = 0.{'1' * 401}\n", "/metrics/acc/min", "beyond what any score can reach", ""),
         ("[metrics.acc]\nmax_drop = 0\nlevel = 'warning'\n", "/metrics/acc/level", "'warning' is not one of", ""),
         ("[metrics.acc]\nmax_drop = 0\nlevel = 1\n", "/metrics/acc/level", "expected a string", ""),
         ("[metrics.acc]\ndirection = 'up'\n", "/metrics/acc/direction", "'up' is not one of higher, lower", ""),
@@ -151,6 +152,8 @@ def moved(text: str, prefix: str) -> str:
         "a = 01\n",
         "x = " + "[" * 5000,
         "x = " + "9" * 5000,
+        "x = 1e99999999999999999999",
+        "x = -1e-99999999999999999999",
     ],
 )
 def test_what_is_no_toml_is_refused(text: str) -> None:

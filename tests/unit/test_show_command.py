@@ -168,3 +168,15 @@ def test_many_values_of_a_slice_are_cut_and_counted(tmp_path: Path, gate: Gate) 
     rows = out.split("user")[1].splitlines()
     assert rows[:3] == ["          records", "u00           1", "u01           1"]
     assert rows[20:22] == ["u19           1", "… and 5 more"]
+
+
+def test_a_record_is_found_in_whichever_shard_it_stands(tmp_path: Path, gate: Gate) -> None:
+    with RunWriter(tmp_path / "run") as writer:
+        for number in range(40):
+            writer.append({"id": f"{number:02}", "output": "x" * 900_000, "metadata": {"n": number}})
+    shards = [path.read_bytes() for path in sorted((tmp_path / "run").glob("records-*.jsonl"))]
+    assert len(shards) > 2
+    ends = sorted({line[7:9].decode() for data in shards for line in (data, data.splitlines()[-1])})
+    for name in ends:
+        code, out, _ = gate("show", tmp_path / "run", "--record", name, "--format", "json")
+        assert (code, [found["metadata"] for found in json.loads(out)]) == (0, [{"n": int(name)}])
