@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import compress
 from typing import NamedTuple
 
 from runstore import canonical
@@ -182,16 +183,38 @@ class Changes:
             return False
         columns = [self._add_column(name, old, new) for name in names]
         sizes = [self._sizes(name, column) for name, column in zip(names, columns, strict=True)]
-        strict_columns = [column for name, column in zip(names, columns, strict=True) if name in self._lens.strict]
         worst, best = _extremes(columns)
-        for index, (low, high, lost, won) in enumerate(zip(worst, best, *_extremes(sizes), strict=True)):
-            if low < 0:
-                strict = any([column[index] < 0 for column in strict_columns])
-                effect: Effect = (ChangeClass.REGRESSED, -lost, strict, "")
-            else:
-                effect = (ChangeClass.IMPROVED, won, False, "") if high > 0 else _UNAFFECTED
-            self._keep(effect, baseline[index], current[index])
+        lost, won = (worst, best) if sizes == columns else _extremes(sizes)
+        strict = [column for name, column in zip(names, columns, strict=True) if name in self._lens.strict]
+        worse = [low < 0 for low in worst]
+        minded = worse if len(strict) == len(names) else [low < 0 for low in _extremes(strict)[0]] if strict else []
+        self.strictly_regressed += sum(minded)
+        self.counts[ChangeClass.REGRESSED] += sum(worse)
+        self._keep_worst(ChangeClass.REGRESSED, worse, [-size for size in lost], minded, baseline, current)
+        better = [low >= 0 and high > 0 for low, high in zip(worst, best, strict=True)]
+        self.counts[ChangeClass.IMPROVED] += sum(better)
+        self._keep_worst(ChangeClass.IMPROVED, better, won, [], baseline, current)
+        same = [low == 0 == high for low, high in zip(worst, best, strict=True)]
+        self.counts[ChangeClass.CHANGED] += sum(same)
+        self._keep_worst(ChangeClass.CHANGED, same, won, [], baseline, current)
         return True
+
+    def _keep_worst(
+        self,
+        kind: ChangeClass,
+        members: Sequence[bool],
+        severities: Sequence[float],
+        minded: Sequence[bool],
+        baseline: Sequence[bytes],
+        current: Sequence[bytes],
+    ) -> None:
+        """Keep those of the `members` of a class that are among its worst."""
+        kept = self.kept[kind]
+        for index in compress(range(len(members)), members):
+            if severities[index] > kept.cut:
+                line, other = baseline[index], current[index]
+                strict = bool(minded) and minded[index]
+                kept.add(Change(severities[index], line_key(line), kind, line, other, strict))
 
     def _sizes(self, name: str, effects: list[float]) -> list[float]:
         """The effects on a metric, measured by the width of its declared range."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runstore import canonical, paths
+from runstore import canonical, paths, shards
 from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError, InvalidRunError
 from runstore.shape import Node
@@ -267,17 +267,19 @@ def _files(node: Node) -> dict[str, FileEntry]:
             paths.check(path)
         except InvalidDataError as error:
             member.fail(error.message, error.hint)
-        entries[path] = _file(member, is_lines=path.endswith(".jsonl") and "/" not in path)
+        entries[path] = _file(member, path)
     paths.check_distinct(entries)
     return entries
 
 
-def _file(node: Node, *, is_lines: bool) -> FileEntry:
+def _file(node: Node, path: str) -> FileEntry:
     parts = node.record(("sha256", "size"), ("first", "lines"))
     if not _SHA256.match(parts["sha256"].string()):
         parts["sha256"].fail("a SHA-256 digest has 64 lower-case hexadecimal digits")
-    if is_lines != ("lines" in parts):
+    if (path.endswith(".jsonl") and "/" not in path) != ("lines" in parts):
         node.fail("`lines` belongs to the .jsonl files of the run, and only to them")
+    if shards.is_shard(path) != ("first" in parts):
+        node.fail("`first` belongs to the shards of the records, and only to them")
     return FileEntry(
         sha256=parts["sha256"].string(),
         size=parts["size"].integer(),

@@ -240,9 +240,9 @@ def read_pairs(
 def _piece(verified: bytes, line: bytes, start: int) -> bytes | None:
     """What of a line is to be read beside a verified line with scores at `start`, as an object of its own.
 
-    When both lines are the same up to `,"scores":{` or `,"output":`, only the rest is. That is exact: what stands before
-    the mark in a verified line is a verified beginning; the rest is an object of its own once a brace is put before it;
-    and if the mark stood inside a nested value, the rest would have a closing brace too many and would not parse.
+    When both lines are the same up to `,"scores":{` or `,"output":`, only the rest is. That is exact: what stands
+    before the mark in a verified line is a verified beginning; the rest is an object of its own once a brace is put
+    before it; and if the mark stood inside a nested value, the rest would have a closing brace too many.
     """
     if line.startswith(verified[: start + len(_SCORES)]):
         return b"{" + line[start + 1 :]

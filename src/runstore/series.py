@@ -61,3 +61,9 @@ def line_key(line: bytes) -> tuple[bytes, float]:
     step = value.get("step", math.inf)
     assert isinstance(step, int | float)
     return str(value["name"]).encode(), step
+
+
+def key_text(key: tuple[bytes, float]) -> str:
+    """A key as people read it."""
+    name = key[0].decode(errors="replace")
+    return f"{name} (final)" if key[1] == math.inf else f"{name} (step {key[1]:.0f})"

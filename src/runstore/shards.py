@@ -37,6 +37,11 @@ def name(number: int) -> str:
     return f"records-{number:04d}.jsonl"
 
 
+def is_shard(path: str) -> bool:
+    """Whether this is the name of a shard."""
+    return _NAME.match(path) is not None
+
+
 def record_files(paths: Iterable[str]) -> list[str]:
     """The files of a run that hold records, in key order. Raises InvalidRunError on a gap or a mixture."""
     listed = set(paths)

@@ -66,19 +66,27 @@ class FolderSource:
         return (self._root / path).open("rb", buffering=0)
 
     def runs(self) -> list[str]:
-        """Relative paths of the run folders below this one, sorted; hidden folders are passed over."""
+        """Relative paths of the run folders below this one, sorted; hidden folders are passed over.
+
+        Raises InvalidRunError for a link to a folder: it may lead anywhere, and passing over it would hide a run.
+        """
         return sorted(self._runs(self._root, ""))
 
     def _runs(self, folder: Path, prefix: str) -> Iterator[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+                if entry.name.startswith(".") or not entry.is_dir():
                     continue
-                path = Path(entry.path)
-                if (path / "manifest.json").exists() or (path / "records.jsonl").exists():
+                if entry.is_symlink():
+                    raise InvalidRunError(
+                        "a link among runs",
+                        where=f"{self._label}/{prefix}{entry.name}",
+                        hint="put the folder itself there",
+                    )
+                if _claims_to_be_run(Path(entry.path)):
                     yield prefix + entry.name
                 else:
-                    yield from self._runs(path, f"{prefix}{entry.name}/")
+                    yield from self._runs(Path(entry.path), f"{prefix}{entry.name}/")
 
     def child(self, path: str) -> FolderSource:
         """The folder at a relative path below this one."""
@@ -87,4 +95,9 @@ class FolderSource:
     @property
     def is_run(self) -> bool:
         """Whether this folder itself claims to be a run."""
-        return any((self._root / name).exists() for name in ("manifest.json", "summary.json", "records.jsonl"))
+        return _claims_to_be_run(self._root)
+
+
+def _claims_to_be_run(folder: Path) -> bool:
+    names = ("manifest.json", "summary.json", "records.jsonl", "records-0001.jsonl")
+    return any((folder / name).exists() for name in names)

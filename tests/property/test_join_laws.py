@@ -74,7 +74,7 @@ class Oracle:
         effects = set()
         for name in self.carried:
             was, now = self._value(old, name), self._value(new, name)
-            if was is None:
+            if was is None or (now is None and not ok(old)):  # what was never there can not be lost
                 continue
             sign = 1 if METRICS[name].direction == "higher" else -1
             effect = -1 if now is None else sign * ((now > was) - (now < was))

@@ -56,8 +56,8 @@ ANY = "[records]\nmax_regressed = 1000\n"
         (HIGHER, 0.3, 0.29999999999999993, "max_drop = 0", "max-drop"),
         (HIGHER, 5e-324, 0, "max_drop = 0", "max-drop"),
         (LOWER, 1e-300, 1e300, "max_drop = 1e300", None),
-        # One unit in the 200th digit, which a context of 28 digits would round away.
-        (LOWER, 0, 1e16, "max_drop = 9999999999999999.99999999999999999999", "max-drop"),
+        # Differences in digits that a decimal context of 28 would round away.
+        (LOWER, 0, 2**53 - 1, "max_drop = 9007199254740990.99999999999999999999", "max-drop"),
         (LOWER, -1e-30, 1e15, "max_drop = 1000000000000000", "max-drop"),
         (HIGHER, 1e15, -1e-30, "max_drop = 1000000000000000", "max-drop"),
         (HIGHER, 1, 0.9, "max_relative_drop = 0.1", None),

@@ -1,7 +1,7 @@
 """The one error boundary: whatever happens in a command becomes an exit code and a message here, and nowhere else.
 
 The codes are those of docs/adr/0003-exit-codes.md. Python's own habit of leaving a traceback with code 1 would let a
-bug pass for a verdict; so would click's, of exiting with 1 when a pipe breaks.
+bug pass for a verdict; so would click's, of exiting with 1 when a pipe breaks, so its `main` is not used.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ USAGE, INVALID, BUG, SYSTEM, INTERRUPTED = 2, 3, 70, 74, 130
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _MESSAGE_CHARACTERS = 500
+_PROGRAM = "gate"
+_COMPLETION = "_GATE_COMPLETE"  # the variable by which click's completion scripts ask
 
 
 def run_guarded(command: click.Command) -> int:
-    """Run a command line and return its exit code."""
+    """Run a command line and return its exit code. A shell that asks for completions is answered, and left."""
+    if os.environ.get(_COMPLETION):
+        command.main(prog_name=_PROGRAM, complete_var=_COMPLETION)
     try:
         _guard_streams()
     except OSError:
@@ -94,24 +98,25 @@ def _guarded(number: int, stream: TextIO | None) -> TextIO:
 
 def _run(command: click.Command) -> int:
     try:
-        result = command.main(prog_name="gate", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        return _invoked(command)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
-        return _tell("interrupted", INTERRUPTED)
+        return _tell("interrupted", INTERRUPTED, before="\n" if sys.stderr.isatty() else "")
     except click.ClickException as error:
         return _usage(error)
     except RunstoreError as error:
         return _tell(str(error), code_of(error))
     except (OSError, MemoryError) as error:
         return _tell(_system_message(error), SYSTEM)
-    except SystemExit as stop:
-        if isinstance(stop.__context__, OSError):  # click exits with 1 when a pipe breaks: no verdict of ours
-            return _tell(_system_message(stop.__context__), SYSTEM)
-        raise
-    except Exception as error:  # noqa: BLE001  # the one place that catches everything: a bug must not look like a verdict
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the one place that catches all: a bug is no verdict
         return _bug(error)
+
+
+def _invoked(command: click.Command) -> int:
+    with command.make_context(_PROGRAM, sys.argv[1:]) as context:
+        result = command.invoke(context)
+    return result if isinstance(result, int) else 0
 
 
 def code_of(error: RunstoreError) -> int:
@@ -142,7 +147,7 @@ def _tell(message: str, code: int, before: str = "") -> int:
     return code
 
 
-def _bug(error: Exception) -> int:
+def _bug(error: BaseException) -> int:
     """Tell of a bug of ours. The message may quote the user's data, so it stands outside the report to paste."""
     kind = type(error).__name__
     report = "\n".join(_report(error))
@@ -154,7 +159,7 @@ def _bug(error: Exception) -> int:
     )
 
 
-def _report(error: Exception) -> Iterator[str]:
+def _report(error: BaseException) -> Iterator[str]:
     yield f"runstore {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     link: BaseException | None = error
     while link is not None:

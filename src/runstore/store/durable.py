@@ -82,7 +82,9 @@ class BuildFolder:
     """A temporary sibling of `target` that becomes it in one step."""
 
     def __init__(self, target: Path) -> None:
-        """Make the temporary folder; missing parents are made. Raises UsageError if the target is a link."""
+        """Make the temporary folder; missing parents are made. Raises UsageError if the target cannot be replaced."""
+        if target.name in ("", ".."):
+            raise UsageError(f"{target} cannot be put in place from beside it", hint="name the run's own folder")
         if target.is_symlink():
             raise UsageError(f"{target} is a symbolic link", hint="name the real folder")
         _make_folders(target.parent)
@@ -175,9 +177,9 @@ def _exchange_in_steps(one: Path, other: Path) -> None:
 
 @contextmanager
 def replaced_file(target: Path) -> Iterator[IO[bytes]]:
-    """Write a file whole or not at all, durably. Raises UsageError if the target is a link or a folder."""
-    if target.is_symlink() or target.is_dir():
-        raise UsageError(f"{target} is a symbolic link or a folder", hint="name a file")
+    """Write a file whole or not at all, durably. Raises UsageError if the target is anything but a regular file."""
+    if target.is_symlink() or (target.exists() and not target.is_file()):
+        raise UsageError(f"{target} is a symbolic link, a folder or a device", hint="name a file")
     _make_folders(target.parent)
     descriptor, name = tempfile.mkstemp(prefix=_sibling_prefix(target, "tmp"), dir=target.parent)
     temporary = Path(name)

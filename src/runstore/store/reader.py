@@ -21,7 +21,7 @@ from runstore.store.hashing import BlockDigest
 
 LINE_BYTES = 16 * 1024 * 1024
 _DOCUMENT_BYTES = 256 * 1024 * 1024
-_BLOCK_BYTES = 64 * 1024 - 64  # with Python's header below what malloc maps afresh each time
+_BLOCK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,13 @@ class Run:
                     if offset == 0:
                         self._check_first(path, entry, data)
                     yield Block(path, offset, data)
+                    first_end = data.find(b"\n") + 1 or len(data)
+                    if offset + first_end - line_start > LINE_BYTES:
+                        where = self.where(path, self.line_number(path, line_start))
+                        raise InvalidRunError(f"a line is longer than {LINE_BYTES} bytes", where=where)
                     end = data.rfind(b"\n") + 1
                     line_start = offset + end if end else line_start
                     offset += len(data)
-                    if offset - line_start >= LINE_BYTES:
-                        where = self.where(path, self.line_number(path, line_start))
-                        raise InvalidRunError(f"a line is longer than {LINE_BYTES} bytes", where=where)
             if line_start != offset:
                 raise InvalidRunError(
                     "the last line does not end with a line feed",
@@ -107,7 +108,8 @@ class Run:
             digest.close()
 
     def _check_first(self, path: str, entry: FileEntry, data: bytes) -> None:
-        if entry.first is not None and not data.startswith(b'{"id":' + canonical.encode(entry.first)):
+        start = b"" if entry.first is None else b'{"id":' + canonical.encode(entry.first)
+        if data[: len(start)] != start[: len(data)]:
             raise InvalidRunError("does not start with the id that the manifest says", where=self.where(path, 1))
 
     def line_number(self, path: str, offset: int) -> int:
@@ -122,11 +124,14 @@ class Run:
     def batches(self, paths: list[str] | None = None) -> Iterator[Batch]:
         """The lines of files, by default the records, in order, with the checks of `blocks`, and counted."""
         for path in self.record_files if paths is None else paths:
-            rest, number = b"", 1
+            rest: list[bytes] = []
+            number = 1
             for block in self._blocks(path):
-                lines = (rest + block.data).split(b"\n") if rest else block.data.split(b"\n")
-                rest = lines.pop()
-                if lines:
+                lines = block.data.split(b"\n")
+                rest.append(lines[0])
+                if len(lines) > 1:
+                    lines[0] = b"".join(rest)
+                    rest = [lines.pop()]
                     yield Batch(path, number, lines)
                     number += len(lines)
             self.check_lines(number - 1, [path])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeVar
 
 from runstore import canonical, manifest, paths, record, series, shards, summary
 from runstore.canonical import JsonValue
@@ -21,6 +21,7 @@ from runstore.summary import Tally
 
 _COPY_BYTES = 1024 * 1024
 _SPILL = ".spill"
+_Key = TypeVar("_Key")
 
 
 class RunWriter:
@@ -166,7 +167,7 @@ class RunWriter:
 
     def _write_records(self) -> None:
         bits = shards.rank(self._bytes, self._tally.records)
-        lines = _distinct(self._records, record.line_key, "records")
+        lines = _distinct(self._records, record.line_key, record.key_text)
         if bits is None:
             self._write_lines(shards.SINGLE, lines, first=None)
             return
@@ -175,7 +176,7 @@ class RunWriter:
 
     def _write_series(self) -> None:
         if self._points:
-            self._write_lines(series.FILE, _distinct(self._series, series.line_key, "points"), first=None)
+            self._write_lines(series.FILE, _distinct(self._series, series.line_key, series.key_text), first=None)
 
     def _write_lines(self, path: str, lines: Iterable[bytes], *, first: str | None) -> None:
         digest, size, count = hashlib.sha256(), 0, 0
@@ -201,15 +202,14 @@ class RunWriter:
             self.discard()
 
 
-def _distinct(lines: Iterable[bytes], key: object, what: str) -> Iterator[bytes]:
+def _distinct(lines: Iterable[bytes], key: Callable[[bytes], _Key], describe: Callable[[_Key], str]) -> Iterator[bytes]:
     """The same sorted lines; InvalidRunError when two have one key."""
-    assert callable(key)
     before = None
     for line in lines:
         this = key(line)
         if this == before:
             raise InvalidRunError(
-                f"two {what} have the key {record.key_text(this)!r}", hint="ids are unique; number trials with `repeat`"
+                f"the key {describe(this)!r} stands twice", hint="keys are unique; number trials with `repeat`"
             )
         before = this
         yield line
