@@ -7,6 +7,7 @@ worst records up to a limit, so memory does not depend on how much changed.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -141,7 +142,7 @@ class Changes:
     def __init__(self, lens: Lens) -> None:
         declared = lens.declared
         self._sign = {name: 1 if metric.direction == "higher" else -1 for name, metric in declared.items()}
-        self._width = {name: metric.range[1] - metric.range[0] for name, metric in declared.items() if metric.range}
+        self._width = {name: _width(metric.range) for name, metric in declared.items() if metric.range}
         self._worst = {name: metric.worst for name, metric in declared.items() if metric.worst is not None}
         self._lens = lens
         self.counts = dict.fromkeys(ChangeClass, 0)
@@ -288,7 +289,12 @@ class Changes:
         self._come.add(after)
         status, now = before.get("status", "ok"), after.get("status", "ok")
         lost = self.lost_scores
-        effect = self._compare(self.values_of(before), self.values_of(after), tags_of(before))
+        values = self.values_of(after)
+        if status != "ok":
+            # What stood for its scores was not there, so it cannot be lost: such a metric just has no pair.
+            self._unpair({name: value for name, value in self._worst.items() if name not in values}, tags_of(before))
+        old = {name: value for name, value in self.values_of(before).items() if status == "ok" or name in values}
+        effect = self._compare(old, values, tags_of(before))
         if now != "ok":
             self.lost_scores = lost  # counted as a record that errored or was skipped
             newly = self._newly(str(now)) if status != now else ""
@@ -327,11 +333,15 @@ class Changes:
         """A verified baseline line that has no partner."""
         record: JsonObject = canonical.loads(baseline)  # type: ignore[assignment]  # verified: an object
         self._gone.add(record)
-        for group in self.groups_of(tags_of(record)):
-            metrics = _group(self._shifted, group)
-            for name, value in self.values_of(record).items():
-                _sums(metrics, name).unpaired.add(value)
+        self._unpair(self.values_of(record), tags_of(record))
         self._keep((ChangeClass.REMOVED, 0.0, False, ""), baseline, None)
+
+    def _unpair(self, values: Scores, tags: Mapping[str, str]) -> None:
+        """Take baseline values out of the pairs."""
+        for group in self.groups_of(tags):
+            metrics = _group(self._shifted, group)
+            for name, value in values.items():
+                _sums(metrics, name).unpaired.add(value)
 
     def add_added(self, current: bytes) -> None:
         """A current line that has no partner. Raises InvalidDataError if it is not a record."""
@@ -396,6 +406,11 @@ class Changes:
                 for name, sums in metrics.items():
                     known = _group(mine, group)
                     known[name] = known.get(name, _NOTHING).plus(sums)
+
+
+def _width(bounds: tuple[int | float, int | float]) -> float:
+    """The width of a range; at most the largest double, so that no effect measured by it is undefined."""
+    return min(float(bounds[1]) - bounds[0], sys.float_info.max)
 
 
 def _extremes(columns: Sequence[list[float]]) -> tuple[list[float], list[float]]:

@@ -7,7 +7,7 @@ the totals are moved from baseline to current and held against what the current 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runstore import measures, summary, verification
@@ -15,7 +15,7 @@ from runstore.changes import Change, ChangeClass, Changes, Lens
 from runstore.errors import InvalidDataError
 from runstore.facts import Counts, Facts
 from runstore.findings import Finding, Level, Rule, Verdict, verdict
-from runstore.judgement import judge
+from runstore.judgement import check_selections, judge
 from runstore.manifest import Manifest, MetricDeclaration
 from runstore.measures import Measure
 from runstore.parallel import differences
@@ -60,13 +60,16 @@ def compare(
     *,
     verified: VerifiedRuns | None = None,
     limit: int = DEFAULT_LIMIT,
+    elsewhere: Collection[str] = (),
     progress: Progress = no_progress,
 ) -> Comparison:
     """Compare a run with its baseline under a policy.
 
-    `limit` is how many records of each class are kept for the reports; counts and verdict do not depend on it.
+    `elsewhere`: metrics of other runs of the suite, which a rule may be meant for. `limit` is how many records of each
+    class are kept for the reports; counts and verdict do not depend on it.
     Raises InvalidDataError if a run is not what it claims to be, PolicyError if a rule selects nothing.
     """
+    check_selections(policy, {*baseline.manifest.metrics, *current.manifest.metrics, *elsewhere})
     pair = RunPair(
         baseline=baseline.manifest,
         current=current.manifest,

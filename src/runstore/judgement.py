@@ -6,7 +6,7 @@ says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from decimal import Decimal
 
 from runstore import exact
@@ -19,15 +19,18 @@ from runstore.policy import MetricRule, Policy
 from runstore.record import key_text
 
 
-def judge(facts: Facts, policy: Policy) -> Iterator[Finding]:
-    """Every finding, in the order of the table. Raises PolicyError if a rule of the policy selects no metric."""
-    known = {**facts.baseline.metrics, **facts.current.metrics}
-    for rule in policy.unmatched(known):
+def check_selections(policy: Policy, metrics: Collection[str]) -> None:
+    """Refuse a policy of which a rule selects none of the metrics that the runs declare. Raises PolicyError."""
+    for rule in policy.unmatched(metrics):
         raise PolicyError(
             f"the rule [metrics.{rule.pattern!r}] selects no metric",
             where=policy.origin,
-            hint=f"the runs have: {', '.join(sorted(known)) or 'none'}",
+            hint=f"the runs have: {', '.join(sorted(metrics)) or 'none'}",
         )
+
+
+def judge(facts: Facts, policy: Policy) -> Iterator[Finding]:
+    """Every finding, in the order of the table."""
     for check in _RULES:
         yield from check(facts, policy)
 
@@ -224,15 +227,16 @@ def _limits_of(measure: Measure, rule: MetricRule) -> Iterator[Finding]:
 
 
 def _dropped(measure: Measure, rule: Rule, level: Level, limit: Decimal) -> Finding:
-    observed = measure.delta
+    delta = measure.delta
+    observed = "more than any double holds" if delta is None else f"{delta:+}"
     share = " of the baseline" if rule is Rule.MAX_RELATIVE_DROP else ""
     return Finding(
         rule=rule,
         level=level,
         metric=measure.metric,
-        message=f"{measure.metric} got worse from {measure.baseline!r} to {measure.current!r} ({observed:+});"
+        message=f"{measure.metric} got worse from {measure.baseline!r} to {measure.current!r} ({observed});"
         f" {exact.text(limit)}{share} allowed",
-        observed=repr(observed),
+        observed=None if delta is None else repr(delta),
         limit=exact.text(limit),
     )
 
@@ -273,7 +277,10 @@ def _new_metrics(facts: Facts, policy: Policy) -> Iterator[Finding]:
 def _unchecked(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Rules whose metrics are declared and carried by nothing: they were not checked, and say so."""
     seen = {measure.metric for measure in facts.measures} | set(facts.totals.metrics)
+    elsewhere = policy.unmatched({*facts.baseline.metrics, *facts.current.metrics})
     for rule in policy.unmatched(seen):
+        if rule in elsewhere:
+            continue
         yield Finding(
             rule=Rule.NOTHING_COMPARED,
             level=Level.INCONCLUSIVE,

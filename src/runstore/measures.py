@@ -49,8 +49,14 @@ class Measure:
 
     @property
     def delta(self) -> float | None:
-        """Current minus baseline: the nearest double to the exact difference of the means."""
-        return exact.mean(self.count, exact.subtract(self.current_sum, self.baseline_sum)) if self.count else None
+        """Current minus baseline: the nearest double to the exact difference of the means.
+
+        None without pairs, and if the difference is beyond every double.
+        """
+        try:
+            return exact.mean(self.count, exact.subtract(self.current_sum, self.baseline_sum)) if self.count else None
+        except OverflowError:
+            return None
 
     @property
     def drop_sum(self) -> Decimal:

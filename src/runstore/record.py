@@ -85,9 +85,9 @@ def check(value: JsonValue, ranges: Ranges) -> None:
     members = Node(value).record(["id"], FIELDS[1:])
     if not members["id"].string():
         members["id"].fail("an id must not be empty")
-    for name, node in members.items():
-        if name in _EXPLAIN:
-            _EXPLAIN[name](node)
+    for name, explain in _EXPLAIN.items():
+        if name in members:
+            explain(members[name])
     if "scores" in members:
         _check_scores(members["scores"], ranges)
 

@@ -88,6 +88,10 @@ class FolderSource:
                 else:
                     yield from self._runs(Path(entry.path), f"{prefix}{entry.name}/")
 
+    def child_if_run(self, path: str) -> FolderSource | None:
+        """The run folder at a relative path below this one, if there is one."""
+        return self.child(path) if _claims_to_be_run(self._root / path) else None
+
     def child(self, path: str) -> FolderSource:
         """The folder at a relative path below this one."""
         return FolderSource(self._root / path, f"{self._label}/{path}")

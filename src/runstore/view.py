@@ -6,6 +6,7 @@ be rendered again to the same bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
@@ -153,6 +154,8 @@ def _numbers(record: JsonObject) -> Mapping[str, int | float]:
 
 def _score(name: str, old: int | float | None, new: int | float | None) -> JsonValue:
     delta = None if old is None or new is None else float(_difference(old, new))
+    if delta is not None and math.isinf(delta):
+        delta = None  # beyond every double
     return {"baseline": old, "current": new, "delta": delta, "metric": name}
 
 

@@ -54,13 +54,14 @@ def gate(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Gate:
         variables: Mapping[str, str] | None = None,
         before: Callable[[], None] | None = None,
         stdout: int | None = subprocess.PIPE,
+        timeout_s: float = TIMEOUT_S,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *program, *map(str, arguments)],
             cwd=tmp_path,
             env={**environment(scratch), **(variables or {})},
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=stdout,

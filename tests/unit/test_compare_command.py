@@ -28,7 +28,6 @@ def test_every_verdict_has_its_exit_code(folder: Path) -> None:
     write_run(folder / "invalid", passing(3))
     replace_bytes(folder / "invalid", b'"r001"', b'"r000"')
     write_run(folder / "review", passing(3), {"acc": HIGHER})
-    write_run(folder / "inconclusive", [scored("r000"), scored("r001"), scored("r002")])
     edits: list[tuple[str, str, int]] = [("same", "PASS", 0), ("bad", "FAIL", 1), ("invalid", "INVALID", 3), ("review", "REVIEW", 4)]
     for name, verdict, code in edits:
         outcome = gate(folder, "compare", "b", name, "--format", "json")

@@ -74,8 +74,28 @@ def _make_folders(folder: Path) -> None:
         sync_folder(made.parent)
 
 
-def _sibling_prefix(target: Path, purpose: str) -> str:
+def _sibling_folder(target: Path, purpose: str) -> Path:
+    with _blamed_on(target.parent):
+        return target.parent / Path(tempfile.mkdtemp(prefix=_prefix(target, purpose), dir=target.parent)).name
+
+
+def _sibling_file(target: Path) -> tuple[int, Path]:
+    with _blamed_on(target.parent):
+        descriptor, name = tempfile.mkstemp(prefix=_prefix(target, "tmp"), dir=target.parent)
+    return descriptor, target.parent / Path(name).name
+
+
+def _prefix(target: Path, purpose: str) -> str:
     return f".{os.fsdecode(os.fsencode(target.name)[:_NAME_BYTES])}.{purpose}-"
+
+
+@contextmanager
+def _blamed_on(folder: Path) -> Iterator[None]:
+    """Have an error name a folder that people know, in place of a sibling that could not be made in it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(folder)) from None
 
 
 class BuildFolder:
@@ -89,7 +109,7 @@ class BuildFolder:
             raise UsageError(f"{target} is a symbolic link", hint="name the real folder")
         _make_folders(target.parent)
         self.target = target
-        self.path = Path(tempfile.mkdtemp(prefix=_sibling_prefix(target, "tmp"), dir=target.parent))
+        self.path = _sibling_folder(target, "tmp")
         self._holds_old = False
 
     def commit(self, *, replace: bool = False) -> None:
@@ -160,7 +180,7 @@ def _exchange(one: Path, other: Path) -> None:
 
 def _exchange_in_steps(one: Path, other: Path) -> None:
     """For systems that cannot exchange: for a moment nothing stands at `other`, and what stood there is beside it."""
-    aside = Path(tempfile.mkdtemp(prefix=_sibling_prefix(other, "old"), dir=other.parent))
+    aside = _sibling_folder(other, "old")
     kept = aside / other.name
     done: list[tuple[Path, Path]] = []
     try:
@@ -181,8 +201,7 @@ def replaced_file(target: Path) -> Iterator[IO[bytes]]:
     if target.is_symlink() or (target.exists() and not target.is_file()):
         raise UsageError(f"{target} is a symbolic link, a folder or a device", hint="name a file")
     _make_folders(target.parent)
-    descriptor, name = tempfile.mkstemp(prefix=_sibling_prefix(target, "tmp"), dir=target.parent)
-    temporary = Path(name)
+    descriptor, temporary = _sibling_file(target)
     try:
         with named_errors(target), os.fdopen(descriptor, "wb") as file:
             yield file
