@@ -93,7 +93,7 @@ def check(value: JsonValue, ranges: Ranges) -> None:
 
 
 def _check_scores(node: Node, ranges: Ranges) -> None:
-    for name, score in node.members():
+    for name, score in sorted(node.members(), key=_by_name):
         value = score.number()
         if name not in ranges:
             score.fail(f"the manifest declares no metric {name!r}", hint="declare it under `metrics`")
@@ -105,8 +105,12 @@ def _check_scores(node: Node, ranges: Ranges) -> None:
 
 
 def _check_names_to_strings(node: Node) -> None:
-    for _, member in node.members():
+    for _, member in sorted(node.members(), key=_by_name):
         member.string()
+
+
+def _by_name(member: tuple[str, Node]) -> str:
+    return str(member[0])
 
 
 def _check_reason(node: Node) -> None:

@@ -60,7 +60,7 @@ class Node:
 
     def record(self, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Node]:
         """The members of an object with exactly these names; an unknown one is refused with the nearest known."""
-        found = dict(self.members())
+        found = dict(sorted(self.members(), key=lambda member: str(member[0])))
         known = [*required, *optional]
         for name, node in found.items():
             if name not in known:
