@@ -9,49 +9,22 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from itertools import compress
-from typing import NamedTuple
 
-from runstore import canonical
+from runstore import canonical, paired
+from runstore.change import Change, ChangeClass, Worst
 from runstore.errors import InvalidDataError
-from runstore.exact import ExactSum
 from runstore.manifest import MetricDeclaration
+from runstore.paired import NOTHING, Group, PairedSums, Shifts
 from runstore.pairs import Join
 from runstore.record import JsonObject, Ranges, line_key, read, read_pair, read_pairs, record_key
 from runstore.summary import Tally
 
 Scores = Mapping[str, int | float]
-Group = tuple[str, str] | None
-"""A slice as (tag, value), or None for all records."""
 
 _NO_SCORES: Scores = {}
 _NO_TAGS: Mapping[str, str] = {}
-
-
-class ChangeClass(StrEnum):
-    """What became of a record; a record that got better in one score and worse in another got worse."""
-
-    REGRESSED = "regressed"
-    REMOVED = "removed"
-    ADDED = "added"
-    IMPROVED = "improved"
-    CHANGED = "changed"
-
-
-class Change(NamedTuple):
-    """One record that differs. `severity` orders changes of one class, the worst highest."""
-
-    severity: float
-    key: tuple[bytes, int]
-    kind: ChangeClass
-    baseline: bytes | None
-    current: bytes | None
-    strict: bool = False
-    """Whether it got worse in a metric in which no record may."""
-    newly: str = ""
-    """`error` or `skipped` if that is its status now and was not, else empty."""
 
 
 Effect = tuple[ChangeClass, float, bool, str]
@@ -59,65 +32,6 @@ Effect = tuple[ChangeClass, float, bool, str]
 
 _SETTLED_EVERY = 8192
 _UNAFFECTED: Effect = (ChangeClass.CHANGED, 0.0, False, "")
-
-
-class Worst:
-    """The worst changes up to a limit; among equals those whose keys come first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: list[Change] = []
-        self.cut = -1.0
-        """Changes that are not more severe than this are not kept."""
-
-    def add(self, change: Change) -> None:
-        """Take a change more severe than `cut`."""
-        self._kept.append(change)
-        if len(self._kept) >= self._limit + self._limit // 4:
-            self._trim()
-
-    def _trim(self) -> None:
-        # The sort is stable and changes arrive in the order of their keys.
-        self._kept.sort(key=lambda change: (-change.severity, change.key))
-        del self._kept[self._limit :]
-        if len(self._kept) == self._limit:
-            self.cut = self._kept[-1].severity if self._kept else math.inf
-
-    def absorb(self, later: Worst) -> None:
-        """Take what was kept of changes whose keys all come later."""
-        self._kept += later._kept
-        self._trim()
-
-    def sorted(self) -> list[Change]:
-        """The worst first."""
-        self._trim()
-        return self._kept
-
-
-@dataclass(slots=True)
-class PairedSums:
-    """Of one metric in one group, over pairs that differ: what they held before and after, and what lost its pair."""
-
-    before: ExactSum = field(default_factory=ExactSum)
-    after: ExactSum = field(default_factory=ExactSum)
-    unpaired: ExactSum = field(default_factory=ExactSum)
-    regressed: int = 0
-    improved: int = 0
-    lost: int = 0
-
-    def plus(self, other: PairedSums) -> PairedSums:
-        """Over the pairs of both."""
-        return PairedSums(
-            before=self.before.plus(other.before),
-            after=self.after.plus(other.after),
-            unpaired=self.unpaired.plus(other.unpaired),
-            regressed=self.regressed + other.regressed,
-            improved=self.improved + other.improved,
-            lost=self.lost + other.lost,
-        )
-
-
-Shifts = dict[Group, dict[str, PairedSums]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -227,8 +141,8 @@ class Changes:
         values, others = [scores[name] for scores in old], [scores[name] for scores in new]
         sign = self._sign[name]
         effects = [(other - value) * sign for value, other in zip(values, others, strict=True)]
-        metrics = _group(self._scored, None)
-        sums = metrics.get(name) or _sums(metrics, name)
+        metrics = paired.of_group(self._scored, None)
+        sums = metrics.get(name) or paired.of_metric(metrics, name)
         sums.before.pending += values
         sums.after.pending += others
         sums.regressed += sum([effect < 0 for effect in effects])
@@ -260,7 +174,7 @@ class Changes:
 
     def _scores_differ(self, old: Scores, new: Scores, tags: Mapping[str, str]) -> Effect:
         """Both are `ok` and have the same scores, with other values."""
-        groups = [_group(self._scored, group) for group in self.groups_of(tags)]
+        groups = [paired.of_group(self._scored, group) for group in self.groups_of(tags)]
         worse = better = -1.0
         strict = False
         for name, value in old.items():
@@ -269,7 +183,7 @@ class Changes:
                 continue
             effect = (other - value) * self._sign[name]
             for metrics in groups:
-                sums = metrics.get(name) or _sums(metrics, name)
+                sums = metrics.get(name) or paired.of_metric(metrics, name)
                 sums.before.pending.append(value)
                 sums.after.pending.append(other)
                 if effect < 0:
@@ -311,14 +225,14 @@ class Changes:
 
     def _compare(self, old: Scores, new: Scores, tags: Mapping[str, str]) -> Effect:
         """Add up values that may differ, and say what they make of the record."""
-        groups = [_group(self._shifted, group) for group in self.groups_of(tags)]
+        groups = [paired.of_group(self._shifted, group) for group in self.groups_of(tags)]
         worse = better = -1.0
         strict = False
         for name, value in old.items():
             other = new.get(name)
             effect = -math.inf if other is None else (other - value) * self._sign.get(name, 0)
             for metrics in groups:
-                _add_values(metrics, name, value, other, effect)
+                paired.add_values(metrics, name, value, other, effect)
             if effect < 0:
                 worse = max(worse, -effect / self._width.get(name, 1))
                 strict = strict or name in self._lens.strict
@@ -339,9 +253,9 @@ class Changes:
     def _unpair(self, values: Scores, tags: Mapping[str, str]) -> None:
         """Take baseline values out of the pairs."""
         for group in self.groups_of(tags):
-            metrics = _group(self._shifted, group)
+            metrics = paired.of_group(self._shifted, group)
             for name, value in values.items():
-                _sums(metrics, name).unpaired.add(value)
+                paired.of_metric(metrics, name).unpaired.add(value)
 
     def add_added(self, current: bytes) -> None:
         """A current line that has no partner. Raises InvalidDataError if it is not a record."""
@@ -380,7 +294,7 @@ class Changes:
     def paired(self, group: Group, metric: str) -> PairedSums:
         """What the pairs that differ hold of a metric in a group."""
         scored, shifted = self._scored.get(group, {}), self._shifted.get(group, {})
-        return scored.get(metric, _NOTHING).plus(shifted.get(metric, _NOTHING))
+        return scored.get(metric, NOTHING).plus(shifted.get(metric, NOTHING))
 
     def moved(self, totals: Tally) -> Tally:
         """The totals of the current run, from those of the baseline."""
@@ -404,8 +318,8 @@ class Changes:
         for mine, theirs in ((self._scored, other._scored), (self._shifted, other._shifted)):
             for group, metrics in theirs.items():
                 for name, sums in metrics.items():
-                    known = _group(mine, group)
-                    known[name] = known.get(name, _NOTHING).plus(sums)
+                    known = paired.of_group(mine, group)
+                    known[name] = known.get(name, NOTHING).plus(sums)
 
 
 def _width(bounds: tuple[int | float, int | float]) -> float:
@@ -420,16 +334,6 @@ def _extremes(columns: Sequence[list[float]]) -> tuple[list[float], list[float]]
     return list(map(min, *columns)), list(map(max, *columns))
 
 
-_NOTHING = PairedSums()
-
-
-def _group(shifts: Shifts, group: Group) -> dict[str, PairedSums]:
-    metrics = shifts.get(group)
-    if metrics is None:
-        metrics = shifts[group] = {}
-    return metrics
-
-
 def scores_of(record: JsonObject) -> Scores:
     """The scores of a checked record."""
     return record.get("scores", _NO_SCORES)  # type: ignore[return-value]  # shape checked when it was read
@@ -438,29 +342,6 @@ def scores_of(record: JsonObject) -> Scores:
 def tags_of(record: JsonObject) -> Mapping[str, str]:
     """The tags of a checked record."""
     return record.get("tags", _NO_TAGS)  # type: ignore[return-value]  # shape checked when it was read
-
-
-def _sums(metrics: dict[str, PairedSums], name: str) -> PairedSums:
-    sums = metrics.get(name)
-    if sums is None:
-        sums = metrics[name] = PairedSums()
-    return sums
-
-
-def _add_values(
-    metrics: dict[str, PairedSums], name: str, value: int | float, other: int | float | None, effect: float
-) -> None:
-    sums = _sums(metrics, name)
-    if other is None:
-        sums.unpaired.add(value)
-        sums.lost += 1
-    else:
-        sums.before.add(value)
-        sums.after.add(other)
-    if effect < 0:
-        sums.regressed += 1
-    elif effect > 0:
-        sums.improved += 1
 
 
 def collect(join: Join, changes: Changes) -> None:

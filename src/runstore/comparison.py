@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runstore import measures, summary, verification
-from runstore.changes import Change, ChangeClass, Changes, Lens
+from runstore.change import Change, ChangeClass
+from runstore.changes import Changes, Lens
 from runstore.errors import InvalidDataError
 from runstore.facts import Counts, Facts
 from runstore.findings import Finding, Level, Rule, Verdict, verdict

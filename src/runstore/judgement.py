@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from decimal import Decimal
 
 from runstore import exact
-from runstore.changes import ChangeClass
+from runstore.change import ChangeClass
 from runstore.errors import PolicyError
 from runstore.facts import Facts
 from runstore.findings import Finding, Level, Rule

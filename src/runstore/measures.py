@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runstore import exact
-from runstore.changes import Changes, Group
+from runstore.changes import Changes
 from runstore.exact import ExactSum
 from runstore.manifest import MetricDeclaration
+from runstore.paired import Group
 from runstore.series import Point
 from runstore.summary import Tally
 

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runstore.changes import ChangeClass, Changes, Lens, collect
+from runstore.change import ChangeClass
+from runstore.changes import Changes, Lens, collect
 from runstore.errors import InvalidRunError, RunstoreError, StorageError
 from runstore.pairs import Join
 from runstore.record import line_id

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from runstore import canonical, exact
 from runstore.canonical import JsonValue
-from runstore.changes import Change, ChangeClass
+from runstore.change import Change, ChangeClass
 from runstore.comparison import Comparison, RunPair
 from runstore.facts import Counts
 from runstore.fields import ABSENT, FieldChange, differences

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from runstore import parallel
-from runstore.changes import Change, Changes, ChangeClass, Lens, Worst
+from runstore.change import Change, ChangeClass, Worst
+from runstore.changes import Changes, Lens
 from runstore.errors import InvalidDataError
 from runstore.manifest import MetricDeclaration
 from runstore.store.reader import read_run

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from runstore import parallel, shards
-from runstore.changes import ChangeClass, Lens
+from runstore.change import ChangeClass
+from runstore.changes import Lens
 from runstore.errors import InvalidDataError, StorageError
 from runstore.store.reader import Run, read_run
 from tests.factories import SHARE, Record, replace_bytes, scored, write_run
