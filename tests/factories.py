@@ -17,11 +17,11 @@ from typing import Any, TypedDict, Unpack
 import pytest
 
 from runstore import canonical
-from runstore.canonical import JsonValue
 from runstore.manifest import Identity, MetricDeclaration, Provenance, RunStatus
+from runstore.store.reader import Run, read_run
 from runstore.store.writer import RunWriter
 
-Record = dict[str, JsonValue]
+Record = dict[str, Any]
 Point = tuple[str, int | float, int | None]
 """(Name, value, step) of a point of a series; without step it is the final figure."""
 HIGHER = MetricDeclaration(direction="higher")
@@ -49,7 +49,7 @@ class RunOptions(TypedDict, total=False):
     notes: str
 
 
-def scored(name: str, acc: int | float = 1, **fields: JsonValue) -> Record:
+def scored(name: str, acc: int | float = 1, **fields: Any) -> Record:
     """A record with one score, `acc`."""
     return {"id": name, "scores": {"acc": acc}, **fields}
 
@@ -74,6 +74,13 @@ def write_run(
         for name, value, step in points:
             writer.log_metric(name, value, step)
     return place
+
+
+def pair_of_runs(
+    place: Path, baseline: Iterable[Record], current: Iterable[Record], metrics: Mapping[str, MetricDeclaration] = ACC
+) -> tuple[Run, Run]:
+    """Two runs at `place/b` and `place/c`, opened."""
+    return read_run(write_run(place / "b", baseline, metrics)), read_run(write_run(place / "c", current, metrics))
 
 
 def files_of(run: Path) -> dict[str, bytes]:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from runstore.canonical import MAX_SAFE_INTEGER
 from runstore.manifest import MetricDeclaration
-
 from tests.factories import Record
 
 Key = tuple[bytes, int]
@@ -20,8 +19,10 @@ METRICS = {
 }
 """Every kind of metric: either direction, with and without a range."""
 
-# Few characters, so that ids begin alike; those that JSON escapes, that sort otherwise in UTF-16, and marks of a record.
-_ID_PARTS = st.sampled_from(["a", "b", "r1", '"', "\\", "\n", "é", "\ud7ff", "\uffff", "😀", '"repeat":', ',"scores":{', "/"])
+# Few, so that ids begin alike: characters that JSON escapes, or that sort otherwise in UTF-16, and marks of a record.
+_ID_PARTS = st.sampled_from(
+    ["a", "b", "r1", '"', "\\", "\n", "é", "\ud7ff", "\uffff", "😀", '"repeat":', ',"scores":{', "/"]
+)
 ids = st.lists(_ID_PARTS, min_size=1, max_size=3).map("".join)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _SMALL = st.sampled_from([0, 1, 0.5, 0.25, 0.1, 0.2, 0.3])
@@ -32,14 +33,18 @@ SCORES = {
     "loss": st.one_of(_SMALL, st.floats(0, 1e9)),
 }
 scores = st.fixed_dictionaries({}, optional=SCORES)
-tags = st.fixed_dictionaries({}, optional={"lang": st.sampled_from(["de", "fr"]), "hard": st.sampled_from(["yes", "no"])})
+tags = st.fixed_dictionaries(
+    {}, optional={"lang": st.sampled_from(["de", "fr"]), "hard": st.sampled_from(["yes", "no"])}
+)
 # Values that hold what the reading of a record looks for, at other places of it.
 _CONTENTS = st.one_of(
     texts,
     st.none(),
     st.integers(-5, 5),
     st.builds(lambda size: "x" * size, st.sampled_from([200, 3000])),
-    st.sampled_from([{"scores": {"free": 1}}, {"a": {"scores": {}}, "repeat": 2}, ',"scores":{"free":9}}', [{"tags": {}}]]),
+    st.sampled_from(
+        [{"scores": {"free": 1}}, {"a": {"scores": {}}, "repeat": 2}, ',"scores":{"free":9}}', [{"tags": {}}]]
+    ),
 )
 _REASON = st.just({"message": "timed out", "type": "Timeout"})
 fields: st.SearchStrategy[Record] = st.fixed_dictionaries(
@@ -99,7 +104,7 @@ def pairs_of_runs(draw: st.DrawFn) -> tuple[list[Record], list[Record]]:
 
 @st.composite
 def pairs_of_even_runs(draw: st.DrawFn) -> tuple[list[Record], list[Record]]:
-    """As `pairs_of_runs`, of records that all have the same scores, many of them changed: what real results look like."""
+    """As `pairs_of_runs`, of records that all have the same scores, many of them changed: as real results are."""
     names = draw(st.lists(st.sampled_from(sorted(SCORES)), min_size=1, max_size=3, unique=True))
     values = st.fixed_dictionaries({name: SCORES[name] for name in names})
     baseline: list[Record] = []

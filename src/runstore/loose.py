@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 from collections.abc import Callable, Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ from runstore.manifest import Manifest
 from runstore.record import STATUSES, JsonObject
 from runstore.shape import Node, ShapeError, escape, kind
 from runstore.source import VOLATILE, FolderSource
-from runstore.store.durable import BuildFolder, close_synced
+from runstore.store.durable import BuildFolder, close_synced, real_path
 from runstore.store.reader import LINE_BYTES, Run, read_run
 from runstore.store.sorting import LineSorter
 from runstore.store.writer import RunWriter
@@ -50,7 +51,7 @@ def rewrite(folder: Path, label: str, progress: Progress = no_progress) -> None:
 
     Raises InvalidDataError for what cannot be written without loss, UsageError if the caller works inside the folder.
     """
-    target = folder.resolve()
+    target = real_path(folder)
     if Path.cwd().is_relative_to(target):
         raise UsageError(f"{label} is the working folder, and is to be replaced", hint="call from the folder above it")
     build = BuildFolder(target)
@@ -209,6 +210,8 @@ def _copy_artifact(run: LooseRun, writer: RunWriter, path: str) -> None:
 
 
 def _copy_durably(source: str, target: str) -> None:
+    if not stat.S_ISREG(Path(source).stat().st_mode):
+        raise InvalidRunError("neither a file nor a folder", where=source, hint="move it out of volatile/")
     with open(source, "rb") as file, open(target, "xb") as copy:
         shutil.copyfileobj(file, copy)
         close_synced(copy)

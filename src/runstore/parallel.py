@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ class _Worker:
         chunks = []
         while chunk := os.read(self._reader, _READ_BYTES):
             chunks.append(chunk)
-        self.stop()
+        self._leave()
         try:
             found = pickle.loads(b"".join(chunks))  # written by our own process, through a pipe of our own
         except (EOFError, pickle.UnpicklingError):
@@ -153,7 +154,12 @@ class _Worker:
         return found
 
     def stop(self) -> None:
-        """Leave the worker; one that is still writing is ended by the closed pipe."""
+        """End a worker whose result is not wanted any more."""
+        if self._process is not None:
+            os.kill(self._process, signal.SIGKILL)
+            self._leave()
+
+    def _leave(self) -> None:
         if self._process is not None:
             os.close(self._reader)
             os.waitpid(self._process, 0)

@@ -1,5 +1,7 @@
 """Group C of the table of attacks, as far as it needs no fault injection: that stands in tests/faults."""
 
+# ruff: noqa: N802  # a test bears the id of its row
+
 from __future__ import annotations
 
 import subprocess
@@ -24,9 +26,12 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("comparison", "differences"), ("comparison", "judge"), ("view", "to_json"), ("policy", "from_toml")]
+    ("module", "name"),
+    [("comparison", "differences"), ("comparison", "judge"), ("view", "to_json"), ("policy", "from_toml")],
 )
-@pytest.mark.parametrize("error", ["RuntimeError('\\x1b[31m::error::oops')", "AssertionError()", "RecursionError()", "KeyError('x')"])
+@pytest.mark.parametrize(
+    "error", ["RuntimeError('\\x1b[31m::error::oops')", "AssertionError()", "RecursionError()", "KeyError('x')"]
+)
 def test_C4_a_bug_of_ours_is_70_with_a_report_and_never_a_verdict(
     tmp_path: Path, module: str, name: str, error: str
 ) -> None:

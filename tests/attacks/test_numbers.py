@@ -1,5 +1,7 @@
 """Group N of the table of attacks: numbers that are none, or that are not what they look like."""
 
+# ruff: noqa: N802  # a test bears the id of its row
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -74,7 +76,15 @@ def test_N7_an_import_maps_text_only_when_told_and_does_not_guess(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "text", [b"9007199254740993", b"9007199254740992", b"-9007199254740993", b"9007199254740992.0", b"1e16", b"10000000000000000"]
+    "text",
+    [
+        b"9007199254740993",
+        b"9007199254740992",
+        b"-9007199254740993",
+        b"9007199254740992.0",
+        b"1e16",
+        b"10000000000000000",
+    ],
 )
 @pytest.mark.parametrize("side", SIDES)
 def test_N8_an_integer_beyond_what_doubles_tell_apart_is_refused(tmp_path: Path, side: str, text: bytes) -> None:
@@ -93,7 +103,9 @@ def test_N9_an_enormous_integer_is_refused_in_any_field(tmp_path: Path, field: b
     assert_refused(tmp_path, "current", with_line(line), PLACE)
 
 
-@pytest.mark.parametrize("text", [b"-0", b"-0.0", b"0.0", b"-0e0", b"00", b"1.0", b"1e0", b"+1", b".5", b"1E-7", b"1e-07", b"1e-400"])
+@pytest.mark.parametrize(
+    "text", [b"-0", b"-0.0", b"0.0", b"-0e0", b"00", b"1.0", b"1e0", b"+1", b".5", b"1E-7", b"1e-07", b"1e-400"]
+)
 @pytest.mark.parametrize("side", SIDES)
 def test_N11_a_number_in_another_form_is_not_canonical(tmp_path: Path, side: str, text: bytes) -> None:
     assert_refused(tmp_path, side, with_score(text), PLACE)

@@ -1,5 +1,7 @@
 """Group P of the table of attacks: bytes made to confuse, or to exhaust, whoever reads them."""
 
+# ruff: noqa: N802  # a test bears the id of its row
+
 from __future__ import annotations
 
 import gzip
@@ -74,7 +76,8 @@ def test_P4_a_line_of_20_mb_is_refused_and_never_held_whole(tmp_path: Path, side
     assert_refused(tmp_path, side, damage, place, "a line is longer than 16777216 bytes")
     code, peak = peak_memory(tmp_path, "compare", "baseline", "current")
     assert code == 3
-    assert peak < 100
+    # 25 MiB of program, twice the 16 MiB that a line may have, and what the allocator keeps of pieces put together.
+    assert peak < 128
 
 
 def test_P4_an_endless_line_is_not_imported(tmp_path: Path) -> None:

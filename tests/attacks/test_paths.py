@@ -1,5 +1,7 @@
 """Group F of the table of attacks: names that climb, that are devices, or that lead elsewhere."""
 
+# ruff: noqa: N802  # a test bears the id of its row
+
 from __future__ import annotations
 
 import hashlib
@@ -84,7 +86,9 @@ def test_F1_two_paths_that_one_file_system_takes_for_one_are_refused(tmp_path: P
     assert_refused(tmp_path, "current", damage, "manifest.json", "differ only in case")
 
 
-@pytest.mark.parametrize("place", ["link", "current/report.html", "baseline/report.html", "current", "through/report.html"])
+@pytest.mark.parametrize(
+    "place", ["link", "current/report.html", "baseline/report.html", "current", "through/report.html"]
+)
 def test_F3_a_report_is_not_written_through_a_link_or_into_a_run(tmp_path: Path, place: str) -> None:
     two_runs(tmp_path)
     (tmp_path / "victim").write_bytes(b"before")

@@ -1,5 +1,7 @@
 """Group R of the table of attacks, through the command line: what a run holds never becomes markup or a command."""
 
+# ruff: noqa: N802  # a test bears the id of its row
+
 from __future__ import annotations
 
 import json
@@ -42,7 +44,7 @@ HOSTILE = [
 def folder(tmp_path: Path) -> Path:
     """Two runs whose every text is hostile."""
     hostile = [*HOSTILE, *naughty_strings()]
-    metrics = {name: SHARE for name in HOSTILE[:6]}
+    metrics = dict.fromkeys(HOSTILE[:6], SHARE)
     for side, acc in (("baseline", 1), ("current", 0)):
         records: list[Record] = [
             {
@@ -87,7 +89,7 @@ def test_R1_no_text_becomes_an_element_of_the_html_report(folder: Path) -> None:
     assert not {"img", "iframe", "object", "embed", "base", "form", "svg"} & set(page.elements)
     assert page.handlers == []
     assert page.elements.count("title") == 1
-    assert "49" not in re.findall(r"7 \* 7|49", text)
+    assert "{{ 7 * 7 }}" in text
 
 
 def test_R2_the_html_report_forbids_everything_it_does_not_need(folder: Path) -> None:
@@ -119,7 +121,9 @@ def test_R4_no_line_on_the_terminal_is_a_command_or_a_control_sequence(folder: P
     for line in re.split("[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", outcome.out):
         assert not COMMAND.match(line), line
     if form != "html":
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", outcome.out if form != "json" else "")
+        assert not re.search(
+            "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", outcome.out if form != "json" else ""
+        )
 
 
 def test_R4_no_line_of_an_error_message_is_a_command(tmp_path: Path) -> None:

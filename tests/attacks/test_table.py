@@ -1,4 +1,4 @@
-"""The table of attacks itself: every row of the groups in scope is a test, or is named here with the reason it is left."""
+"""The table of attacks itself: every row of the groups in scope is a test, or is named here with why it is left."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ IN_SCOPE = ("N", "S", "P", "F", "C")
 
 
 def ids_with_tests() -> set[str]:
-    names = [name for path in _HERE.glob("test_*.py") for name in re.findall(r"^def test_([A-Z]+\d+)_", path.read_text(), re.M)]
+    names = [
+        name
+        for path in _HERE.glob("test_*.py")
+        for name in re.findall(r"^def test_([A-Z]+\d+)_", path.read_text(), re.M)
+    ]
     return set(names)
 
 

@@ -1,5 +1,7 @@
 """Group T of the table of attacks, as far as two folders on disk can carry it: git stands behind it later."""
 
+# ruff: noqa: N802  # a test bears the id of its row
+
 from __future__ import annotations
 
 import shutil
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runstore.manifest import Dataset, Identity, MetricDeclaration, Provenance
 from tests.attacks.arena import SIDES, assert_refused, compare, two_runs
 from tests.command_line import gate
 from tests.factories import (
@@ -22,7 +25,6 @@ from tests.factories import (
     scored,
     write_run,
 )
-from runstore.manifest import Dataset, Identity, MetricDeclaration, Provenance
 
 
 def emptied(name: str) -> Any:
@@ -40,7 +42,13 @@ def test_T3_a_manifest_that_parses_as_nothing_is_refused(tmp_path: Path, text: b
 
 
 def test_T3_a_baseline_emptied_with_fitting_digests_is_refused_by_its_summary(tmp_path: Path) -> None:
-    assert_refused(tmp_path, "baseline", lambda run: rewrite(run, "records.jsonl", lambda _: b""), "summary.json", "the records say")
+    assert_refused(
+        tmp_path,
+        "baseline",
+        lambda run: rewrite(run, "records.jsonl", lambda _: b""),
+        "summary.json",
+        "the records say",
+    )
 
 
 def test_T3_a_baseline_that_is_honestly_empty_is_never_a_pass(tmp_path: Path) -> None:
@@ -77,7 +85,10 @@ def test_T12_a_change_of_unit_or_scale_needs_a_person(tmp_path: Path) -> None:
 
 def test_T12_a_score_that_left_its_scale_is_refused(tmp_path: Path) -> None:
     assert_refused(
-        tmp_path, "current", lambda run: replace_bytes(run, b'"acc":0.125', b'"acc":12.5'), "outside the declared range [0, 1]"
+        tmp_path,
+        "current",
+        lambda run: replace_bytes(run, b'"acc":0.125', b'"acc":12.5'),
+        "outside the declared range [0, 1]",
     )
 
 
@@ -88,7 +99,12 @@ def test_T13_another_data_set_is_not_compared_and_named(tmp_path: Path) -> None:
     outcome = compare(tmp_path)
     assert (outcome.code, outcome.rules) == (5, ["comparability"])
     message = outcome.view["findings"][0]["message"]
-    assert ("questions" in message, "sha256:1" in message, "sha256:2" in message, "'same'" in message) == (True, True, True, False)
+    assert ("questions" in message, "sha256:1" in message, "sha256:2" in message, "'same'" in message) == (
+        True,
+        True,
+        True,
+        False,
+    )
 
 
 def claim(metric: str, value: float) -> Any:
@@ -97,7 +113,9 @@ def claim(metric: str, value: float) -> Any:
 
 @pytest.mark.parametrize("side", SIDES)
 def test_T14_a_summary_that_says_more_than_the_records_is_refused(tmp_path: Path, side: str) -> None:
-    assert_refused(tmp_path, side, claim("acc", 0.95), "summary.json /metrics/acc/mean", "says 0.95; the records say 0.53125")
+    assert_refused(
+        tmp_path, side, claim("acc", 0.95), "summary.json /metrics/acc/mean", "says 0.95; the records say 0.53125"
+    )
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -130,7 +148,9 @@ def test_T17_only_known_formats_are_read(tmp_path: Path, side: str, version: Any
 
 
 def test_T17_a_format_of_the_summary_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    assert_refused(tmp_path, "current", lambda run: edit_summary(run, lambda summary: summary.update(format=2)), "summary.json")
+    assert_refused(
+        tmp_path, "current", lambda run: edit_summary(run, lambda summary: summary.update(format=2)), "summary.json"
+    )
 
 
 def test_T19_a_regression_hidden_under_a_rising_mean_fails_record_by_record(tmp_path: Path) -> None:
@@ -142,7 +162,11 @@ def test_T19_a_regression_hidden_under_a_rising_mean_fails_record_by_record(tmp_
     outcome = compare(tmp_path)
     assert (outcome.code, outcome.rules) == (1, ["max-regressed"])
     assert outcome.view["metrics"][0]["delta"] > 0
-    assert {(m["slice"] or {}).get("value"): m["delta"] for m in outcome.view["metrics"]} == {None: 0.6, "main": 1.0, "rest": -1.0}
+    assert {(m["slice"] or {}).get("value"): m["delta"] for m in outcome.view["metrics"]} == {
+        None: 0.6,
+        "main": 1.0,
+        "rest": -1.0,
+    }
     assert outcome.view["counts"]["regressed"] == 5
 
 
@@ -154,7 +178,9 @@ def test_T20_a_run_that_is_not_the_first_attempt_passes_with_a_notice(tmp_path: 
     assert "attempt 7" in outcome.view["findings"][0]["message"]
 
 
-@pytest.mark.parametrize("name", ["FAILED_TEST_EXIT_CODE", "GATE_EXIT_CODE", "GATE_DISABLE", "RUNSTORE_DISABLE", "GATE_CONFIG"])
+@pytest.mark.parametrize(
+    "name", ["FAILED_TEST_EXIT_CODE", "GATE_EXIT_CODE", "GATE_DISABLE", "RUNSTORE_DISABLE", "GATE_CONFIG"]
+)
 def test_T22_no_environment_variable_turns_a_fail_into_a_pass(tmp_path: Path, name: str) -> None:
     write_run(tmp_path / "baseline", passing(2))
     write_run(tmp_path / "current", passing(1))

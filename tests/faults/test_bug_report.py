@@ -66,6 +66,7 @@ def test_a_bug_exits_70_with_a_report_to_paste(gate: Gate) -> None:
         (f"assert not {SECRET!r}, {SECRET!r}", ["AssertionError"]),
         (f"raise Exception({SECRET!r} * 1000)", ["Exception"]),
         ("broken()", ["RecursionError"]),
+        ("exec(compile('1 / 0', '/home/alice/plan.py', 'exec'))", ["ZeroDivisionError"]),
         (
             f"\n    try: int({SECRET!r})\n    except ValueError as e: raise TypeError({SECRET!r}) from e",
             ["TypeError", "ValueError"],
@@ -76,7 +77,7 @@ def test_a_bug_exits_70_with_a_report_to_paste(gate: Gate) -> None:
         ),
         (f"\n    try: int({SECRET!r})\n    except ValueError: raise TypeError({SECRET!r}) from None", ["TypeError"]),
     ],
-    ids=["key", "assertion", "long", "recursion", "cause", "context", "no-context"],
+    ids=["key", "assertion", "long", "recursion", "foreign-file", "cause", "context", "no-context"],
 )
 def test_a_report_names_neither_data_nor_folders(gate: Gate, tmp_path: Path, bug: str, kinds: list[str]) -> None:
     done = gate("compare", tmp_path / "baseline", tmp_path / "current", program=("-c", BROKEN.format(bug)))

@@ -47,7 +47,6 @@ def write_results(path: Path, count: int) -> None:
             file.write(json.dumps({"id": f"q{number}", "f1": 1, "text": "x" * 1000}) + "\n")
 
 
-@pytest.mark.xfail(reason="an error of writing to an open file does not name it (see durable.named_errors)")
 def test_a_run_that_does_not_fit_exits_74_names_the_place_and_leaves_nothing(disk: Path, gate: Gate) -> None:
     done = gate(*IMPORT, "disk/run")
     assert done.returncode == 74
@@ -71,7 +70,6 @@ def test_a_run_that_does_not_fit_leaves_the_one_it_was_to_replace(
     verify(read_run(disk / "run"))
 
 
-@pytest.mark.xfail(reason="an error of writing to an open file does not name it (see durable.named_errors)")
 def test_a_full_disk_for_temporary_files_is_named(disk: Path, gate: Gate) -> None:
     done = gate(*IMPORT, "run", variables={"TMPDIR": str(disk)})
     assert done.returncode == 74

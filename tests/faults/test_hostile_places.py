@@ -6,8 +6,6 @@ import ctypes
 import os
 import re
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,13 +75,11 @@ def test_what_may_not_be_read_is_74_and_named(folder: Path, gate: Gate, argv: tu
     denied(folder, gate, argv, name)
 
 
-@pytest.mark.xfail(reason="click.Path asks for readable paths, and calls an unreadable one a usage error")
 @readers
 def test_a_run_folder_that_may_not_be_read_is_74(folder: Path, gate: Gate, argv: tuple[str, ...]) -> None:
     denied(folder, gate, argv, "")
 
 
-@pytest.mark.xfail(reason="click.Path asks for readable paths, and calls an unreadable one a usage error")
 def test_a_source_that_may_not_be_read_is_74(folder: Path, gate: Gate) -> None:
     (folder / "results.jsonl").chmod(0)
     done = gate(*IMPORT, "new", before=without_privilege)
@@ -168,7 +164,6 @@ def test_a_volatile_file_that_is_no_file_disturbs_nobody(
         assert gate(*argv).returncode == PASS, argv
 
 
-@pytest.mark.xfail(raises=subprocess.TimeoutExpired, reason="the copy of volatile/ opens the pipe and waits for ever")
 def test_a_loose_run_with_a_pipe_in_volatile_is_formatted_or_refused(folder: Path, gate: Gate) -> None:
     (folder / "current/records.jsonl").write_text('{"id": "q", "scores": {"f1": 1}}\n')
     os.mkfifo(folder / "current/volatile/odd")
@@ -200,12 +195,6 @@ def test_a_place_on_the_command_line_that_is_something_else_is_2_and_left_alone(
     before = os.lstat(place)
     if argv[0] == "import" and make is make_folder:
         (place / "file").touch()
-    if argv[0] == "import" and make is make_loop:
-        request.applymarker(
-            pytest.mark.xfail(
-                sys.version_info < (3, 13), reason="before Python 3.13 Path.resolve raises RuntimeError on a loop"
-            )
-        )
     done = gate(*argv)
     assert done.returncode == (INVALID if argv[0] == "show" and make is make_folder else USAGE), done.stderr
     assert "place" in done.stderr
@@ -289,14 +278,12 @@ def test_a_path_longer_than_the_system_has_is_an_error_that_names_it(folder: Pat
         assert name[:200] in done.stderr
 
 
-@pytest.mark.xfail(sys.version_info < (3, 13), reason="before Python 3.13 Path.resolve raises RuntimeError on a loop")
 @pytest.mark.parametrize("argv", [(*IMPORT, "loop/run"), ("compare", "baseline", "current", "-o", "loop/report")])
 def test_a_place_below_a_loop_of_links_is_no_bug(folder: Path, gate: Gate, argv: tuple[str, ...]) -> None:
     make_loop(folder / "loop")
     assert gate(*argv).returncode in (USAGE, SYSTEM)
 
 
-@pytest.mark.xfail(reason="--replace replaces any folder, whatever is in it")
 def test_only_a_run_is_replaced(folder: Path, gate: Gate, tree: Callable[[Path], Tree | None]) -> None:
     (folder / "thesis").mkdir()
     (folder / "thesis/chapter.tex").touch()

@@ -103,19 +103,7 @@ def spread(folder: Path, work: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-@pytest.mark.parametrize(
-    "whole_group",
-    [
-        True,
-        pytest.param(
-            False,
-            marks=pytest.mark.xfail(
-                raises=subprocess.TimeoutExpired, reason="a worker that is left is waited for, not ended"
-            ),
-        ),
-    ],
-    ids=["terminal", "one-process"],
-)
+@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "one-process"])
 def test_a_spread_comparison_is_interrupted_with_all_its_workers(
     tmp_path: Path, sharded: None, whole_group: bool
 ) -> None:
@@ -126,7 +114,6 @@ def test_a_spread_comparison_is_interrupted_with_all_its_workers(
         assert [one for one in at_work(tmp_path) if alive(one)] == []
 
 
-@pytest.mark.xfail(raises=subprocess.TimeoutExpired, reason="a worker that is left is waited for, not ended")
 def test_a_killed_worker_is_74_and_takes_the_others_along(tmp_path: Path, sharded: None) -> None:
     with spread(tmp_path, "if os.getpid() != parent: time.sleep(60)") as process:
         os.kill(min(one for one in at_work(tmp_path) if one != process.pid), signal.SIGKILL)
@@ -136,7 +123,6 @@ def test_a_killed_worker_is_74_and_takes_the_others_along(tmp_path: Path, sharde
         assert [one for one in at_work(tmp_path) if alive(one)] == []
 
 
-@pytest.mark.xfail(raises=subprocess.TimeoutExpired, reason="a worker that is left is waited for, not ended")
 def test_a_worker_with_much_to_say_does_not_keep_a_parent_that_has_failed(tmp_path: Path, sharded: None) -> None:
     work = """if os.getpid() == parent:
         time.sleep(1)

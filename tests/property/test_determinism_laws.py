@@ -26,7 +26,11 @@ def test_any_order_of_writing_gives_the_same_bytes(records: list[Record], data: 
     with tempfile.TemporaryDirectory() as folder, unsynced():
         one = write_run(Path(folder) / "one", records, METRICS, points=_POINTS, slices=("lang", "hard"))
         two = write_run(
-            Path(folder) / "two", shuffled, dict(reversed(METRICS.items())), points=points, slices=("hard", "lang", "hard")
+            Path(folder) / "two",
+            shuffled,
+            dict(reversed(METRICS.items())),
+            points=points,
+            slices=("hard", "lang", "hard"),
         )
         assert files_of(one) == files_of(two)
 
@@ -72,7 +76,8 @@ def test_a_run_written_under_another_hash_seed_has_the_same_bytes(tmp_path: Path
     program = (
         "import sys; from runstore import RunWriter, MetricDeclaration as M\n"
         "names = {f'm{n}' for n in range(20)}\n"
-        "with RunWriter(sys.argv[1], metrics={n: M() for n in names}, slices=list(names), tags={n: n for n in names}) as w:\n"
+        "metrics, tags = {n: M() for n in names}, {n: n for n in names}\n"
+        "with RunWriter(sys.argv[1], metrics=metrics, slices=list(names), tags=tags) as w:\n"
         "    w.append({'id': 'a', 'scores': {n: 1 for n in names}, 'tags': {n: 'x' for n in names}})\n"
     )
     found = []

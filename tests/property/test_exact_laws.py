@@ -17,10 +17,23 @@ from runstore.exact import ExactSum
 
 Number = int | float
 _EXTREME = st.sampled_from(
-    [0, -0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, -1.7976931348623157e308, 1e21, 1e-7, 0.1]
+    [
+        0,
+        -0.0,
+        5e-324,
+        -5e-324,
+        2.2250738585072014e-308,
+        1.7976931348623157e308,
+        -1.7976931348623157e308,
+        1e21,
+        1e-7,
+        0.1,
+    ]
 )
 # At the edges of what is counted in millionths.
-_EDGES = st.sampled_from([999999999.999999, 1e9, -1e9, 0.000001, 0.0000015, 1e-6, 123456.7890125, 10**9, -(10**9), 999999999])
+_EDGES = st.sampled_from(
+    [999999999.999999, 1e9, -1e9, 0.000001, 0.0000015, 1e-6, 123456.7890125, 10**9, -(10**9), 999999999]
+)
 _DECIMALS = st.builds(lambda n, places: n / 10**places, st.integers(-(10**15), 10**15), st.integers(0, 8))
 NUMBERS: st.SearchStrategy[Number] = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),

@@ -56,11 +56,15 @@ class Oracle:
     counts: Counter[str] = field(default_factory=Counter)
     newly: Counter[str] = field(default_factory=Counter)
     lost_scores: int = 0
+    strictly_regressed: int = 0
     measures: dict[tuple[str, Group], Expected] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         old, new = ({key_of(record): record for record in records} for records in (self.before, self.after))
-        for group in (None, *sorted({(tag, tags(r)[tag]) for r in self.before for tag in self.slices if tag in tags(r)})):
+        for group in (
+            None,
+            *sorted({(tag, tags(r)[tag]) for r in self.before for tag in self.slices if tag in tags(r)}),
+        ):
             for name in METRICS:
                 if any(ok(r) and name in scores(r) and belongs(r, group) for r in self.before):
                     self.measures[name, group] = Expected()
@@ -85,6 +89,7 @@ class Oracle:
                     self._count(self.measures[name, group], was, now, effect)
         if not ok(new) and status(old) != status(new):
             self.newly[status(new)] += 1
+        self.strictly_regressed += -1 in effects and not (ok(old) and not ok(new))
         self.counts[self._class(old, new, effects)] += 1
 
     def _class(self, old: Record, new: Record, effects: set[int]) -> str:
@@ -121,11 +126,13 @@ def ok(record: Record) -> bool:
 
 
 def scores(record: Record) -> Mapping[str, int | float]:
-    return record.get("scores", {})  # type: ignore[return-value]  # drawn so
+    found: Mapping[str, int | float] = record.get("scores", {})
+    return found
 
 
 def tags(record: Record) -> Mapping[str, str]:
-    return record.get("tags", {})  # type: ignore[return-value]  # drawn so
+    found: Mapping[str, str] = record.get("tags", {})
+    return found
 
 
 def belongs(record: Record, group: Group) -> bool:
@@ -170,12 +177,17 @@ def lens_of(run: Run, limit: int = 1000) -> Lens:
 
 def seen(changes: Changes) -> Any:
     """Everything that may be asked of what changed."""
-    groups = (None, *((tag, value) for tag, values in (("hard", ("no", "yes")), ("lang", ("de", "fr"))) for value in values))
+    groups = (
+        None,
+        *((tag, value) for tag, values in (("hard", ("no", "yes")), ("lang", ("de", "fr"))) for value in values),
+    )
     paired = {}
     for group in groups:
         for name in METRICS:
             sums = changes.paired(group, name)
-            totals = [(part.count, part.sum, part.squares) for part in (sums.before, sums.after, sums.unpaired)]
+            # A value that is equal on both sides may be added to both, or to none.
+            shift = sums.after.minus(sums.before)
+            totals = [(part.count, part.sum, part.squares) for part in (shift, sums.unpaired)]
             paired[group, name] = totals, sums.regressed, sums.improved, sums.lost
     kept = {kind: worst.sorted() for kind, worst in changes.kept.items()}
     return changes.counts, changes.newly, changes.lost_scores, changes.strictly_regressed, kept, paired
@@ -184,9 +196,9 @@ def seen(changes: Changes) -> Any:
 def check_against_oracle(pair: Pair, slices: tuple[str, ...], found: Comparison) -> None:
     expected = Oracle(*pair, slices)
     counts = found.counts
-    assert {name: getattr(counts, name) for name in ("added", "removed", "regressed", "improved", "changed", "unchanged")} == {
-        name: expected.counts[name] for name in ("added", "removed", "regressed", "improved", "changed", "unchanged")
-    }
+    assert {
+        name: getattr(counts, name) for name in ("added", "removed", "regressed", "improved", "changed", "unchanged")
+    } == {name: expected.counts[name] for name in ("added", "removed", "regressed", "improved", "changed", "unchanged")}
     assert (counts.baseline, counts.current) == (len(pair[0]), len(pair[1]))
     assert counts.common == len(pair[0]) - counts.removed
     assert (counts.newly_errored, counts.newly_skipped) == (expected.newly["error"], expected.newly["skipped"])
@@ -232,8 +244,12 @@ def test_no_boundary_of_blocks_or_windows_shows(
 def test_runs_of_several_blocks_are_joined_as_small_ones_are(
     pair: Pair, slices: tuple[str, ...], padded: int, between: int
 ) -> None:
-    filler: list[Record] = [{"id": f"r1{n:04}", "input": "x" * (padded + n % 7), "scores": {"free": n}} for n in range(300)]
-    changed: list[Record] = [{**r, "scores": {"free": -1}} if n % (between + 1) == 0 else r for n, r in enumerate(filler)]
+    filler: list[Record] = [
+        {"id": f"r1{n:04}", "input": "x" * (padded + n % 7), "scores": {"free": n}} for n in range(300)
+    ]
+    changed: list[Record] = [
+        {**r, "scores": {"free": -1}} if n % (between + 1) == 0 else r for n, r in enumerate(filler)
+    ]
     large = pair[0] + filler, changed + pair[1]
     with two_runs(large, slices) as (baseline, current):
         check_against_oracle(large, slices, compare(baseline, current, Policy()))
@@ -245,6 +261,16 @@ def test_the_totals_that_were_moved_are_those_derived_anew(pair: Pair, slices: t
         changes, _ = parallel.differences(baseline, current, lens_of(current))
         moved = changes.moved(verification.derive(baseline))
         assert summary.to_json(moved, {}) == summary.to_json(verification.derive(current), {})
+
+
+@given(_PAIRS)
+def test_records_that_got_worse_in_a_strict_metric_are_counted_apart_from_those_that_errored(pair: Pair) -> None:
+    expected = Oracle(*pair, ())
+    declared = {name: METRICS[name] for name in sorted(expected.carried)}
+    with two_runs(pair, ()) as (baseline, current):
+        lens = Lens(declared=declared, ranges=current.manifest.ranges, strict=frozenset(declared))
+        changes, _ = parallel.differences(baseline, current, lens)
+    assert changes.strictly_regressed == expected.strictly_regressed
 
 
 @given(_PAIRS)

@@ -37,8 +37,8 @@ def naive_totals(records: list[Record]) -> dict[str, Any]:
     values: dict[str, list[Fraction]] = {}
     for record in records:
         if record.get("status", "ok") == "ok":
-            for name, score in record.get("scores", {}).items():  # type: ignore[union-attr]
-                values.setdefault(name, []).append(Fraction(number_text(score)))  # type: ignore[arg-type]
+            for name, score in record.get("scores", {}).items():
+                values.setdefault(name, []).append(Fraction(number_text(score)))
     metrics = {name: _metric(found, len(records)) for name, found in values.items()}
     return {"metrics": metrics, "records": len(records), "status": counts}
 
@@ -57,11 +57,10 @@ def _metric(values: list[Fraction], records: int) -> dict[str, Any]:
 def naive(records: list[Record]) -> dict[str, Any]:
     slices: dict[str, Any] = {}
     for tag in SLICES:
-        having = [record for record in records if tag in record.get("tags", {})]  # type: ignore[operator]
-        found = sorted({record["tags"][tag] for record in having})  # type: ignore[call-overload,index]
+        having = [record for record in records if tag in record.get("tags", {})]
+        found = sorted({record["tags"][tag] for record in having})
         slices[tag] = {
-            value: naive_totals([record for record in having if record["tags"][tag] == value])  # type: ignore[call-overload,index]
-            for value in found
+            value: naive_totals([record for record in having if record["tags"][tag] == value]) for value in found
         }
     return {**naive_totals(records), "format": 1, "series": {}, "slices": slices}
 

@@ -1,4 +1,4 @@
-"""Classes of changed records: which class, how severe, and what the strict default minds. Laws stand in tests/property."""
+"""Classes of changed records: which class, how severe, what the strict default minds. Laws stand in tests/property."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from runstore.changes import Changes, Lens
 from runstore.errors import InvalidDataError
 from runstore.manifest import MetricDeclaration
 from runstore.store.reader import read_run
-from tests.factories import HIGHER, LOWER, SHARE, Record, replace_bytes, scored, write_run
+from tests.factories import HIGHER, LOWER, SHARE, Record, pair_of_runs, replace_bytes, scored, write_run
 
 METRICS = {"acc": SHARE, "loss": LOWER, "free": HIGHER}
 
 
-def changes(place: Path, before: list[Record], after: list[Record], strict: frozenset[str] = frozenset(METRICS)) -> Changes:
-    runs = [read_run(write_run(place / name, records, METRICS)) for name, records in (("b", before), ("c", after))]
-    lens = Lens(declared=METRICS, ranges=runs[1].manifest.ranges, strict=strict)
-    return parallel.differences(*runs, lens)[0]
+def changes(
+    place: Path, before: list[Record], after: list[Record], strict: frozenset[str] = frozenset(METRICS)
+) -> Changes:
+    baseline, current = pair_of_runs(place, before, after, METRICS)
+    lens = Lens(declared=METRICS, ranges=current.manifest.ranges, strict=strict)
+    return parallel.differences(baseline, current, lens)[0]
 
 
 def only(found: Changes) -> Change:
@@ -65,9 +67,11 @@ def test_a_changed_record_has_a_class_and_a_severity(
 
 
 def test_only_metrics_that_are_strict_make_a_change_strict(tmp_path: Path) -> None:
-    sides = [{"id": "a", "scores": {"acc": 1, "loss": 0}}], [{"id": "a", "scores": {"acc": 0, "loss": 0}}]
-    for number, (strict, minded) in enumerate(((frozenset({"acc"}), 1), (frozenset({"loss"}), 0), (frozenset[str](), 0))):
-        assert changes(tmp_path / str(number), *sides, strict).strictly_regressed == minded  # type: ignore[arg-type]
+    before: list[Record] = [{"id": "a", "scores": {"acc": 1, "loss": 0}}]
+    after: list[Record] = [{"id": "a", "scores": {"acc": 0, "loss": 0}}]
+    for strict, minded in (("acc", 1), ("loss", 0), ("", 0)):
+        found = changes(tmp_path / f"_{strict}", before, after, frozenset({strict}))
+        assert found.strictly_regressed == minded
 
 
 @pytest.mark.parametrize(
@@ -88,8 +92,8 @@ def test_only_metrics_that_are_strict_make_a_change_strict(tmp_path: Path) -> No
 def test_what_newly_failed_and_what_lost_a_score_is_counted(
     tmp_path: Path, before: Record | None, after: Record | None, newly: tuple[int, int], lost: int
 ) -> None:
-    sides: list[list[Record]] = [[] if side is None else [{"id": "a", **side}] for side in (before, after)]
-    found = changes(tmp_path, *sides)
+    old, new = ([] if side is None else [{"id": "a", **side}] for side in (before, after))
+    found = changes(tmp_path, old, new)
     assert ((found.newly["error"], found.newly["skipped"]), found.lost_scores) == (newly, lost)
 
 
@@ -115,9 +119,10 @@ def test_the_worst_are_kept_and_among_equals_those_whose_keys_come_first() -> No
 
 
 def test_with_a_limit_of_none_nothing_is_kept_and_all_is_counted(tmp_path: Path) -> None:
-    runs = [read_run(write_run(tmp_path / str(acc), [scored("a", acc), scored("b", acc)])) for acc in (1, 0)]
-    lens = Lens(declared={"acc": SHARE}, ranges=runs[1].manifest.ranges, limit=0)
-    found = parallel.differences(*runs, lens)[0]
+    before, after = ([scored("a", acc), scored("b", acc)] for acc in (1, 0))
+    baseline, current = pair_of_runs(tmp_path, before, after)
+    lens = Lens(declared={"acc": SHARE}, ranges=current.manifest.ranges, limit=0)
+    found = parallel.differences(baseline, current, lens)[0]
     assert found.counts[ChangeClass.REGRESSED] == 2
     assert found.kept[ChangeClass.REGRESSED].sorted() == []
 
@@ -132,14 +137,18 @@ def test_with_a_limit_of_none_nothing_is_kept_and_all_is_counted(tmp_path: Path)
         (b'"x3"', b'"x3","status":"fine"', "records.jsonl:3 /status"),
     ],
 )
-def test_a_current_line_that_differs_is_refused_with_its_place(tmp_path: Path, old: bytes, new: bytes, where: str) -> None:
+def test_a_current_line_that_differs_is_refused_with_its_place(
+    tmp_path: Path, old: bytes, new: bytes, where: str
+) -> None:
     def records(values: dict[str, float]) -> list[dict[str, Any]]:
         return [{"id": name, "scores": {"acc": value}, "output": f"x{name[1]}"} for name, value in values.items()]
 
     before = write_run(tmp_path / "b", records({"r1": 1, "r2": 1, "r3": 1, "r4": 1}))
     after = write_run(tmp_path / "c", records({"r1": 0, "r2": 0, "r3": 0.125, "r4": 0}))
     if new == b'"x3","status":"fine"':
-        replace_bytes(after, b'"output":"x3","scores":{"acc":0.125}', b'"output":"x3","scores":{"acc":0.125},"status":"fine"')
+        replace_bytes(
+            after, b'"output":"x3","scores":{"acc":0.125}', b'"output":"x3","scores":{"acc":0.125},"status":"fine"'
+        )
     else:
         replace_bytes(after, old, new)
     lens = Lens(declared={"acc": SHARE}, ranges=read_run(after).manifest.ranges)
@@ -150,8 +159,7 @@ def test_a_current_line_that_differs_is_refused_with_its_place(tmp_path: Path, o
 
 def test_a_metric_with_a_range_is_measured_by_its_width(tmp_path: Path) -> None:
     metrics = {"score": MetricDeclaration(range=(0, 100))}
-    runs = [
-        read_run(write_run(tmp_path / str(value), [{"id": "a", "scores": {"score": value}}], metrics)) for value in (90, 40)
-    ]
-    found = parallel.differences(*runs, Lens(declared=metrics, ranges=runs[1].manifest.ranges))[0]
+    before, after = ([{"id": "a", "scores": {"score": value}}] for value in (90, 40))
+    baseline, current = pair_of_runs(tmp_path, before, after, metrics)
+    found = parallel.differences(baseline, current, Lens(declared=metrics, ranges=current.manifest.ranges))[0]
     assert only(found).severity == 0.5

@@ -1,4 +1,4 @@
-"""`gate compare` as a user meets it: verdicts as exit codes, reports where they were asked for, the policy that is found."""
+"""`gate compare` as a user meets it: verdicts as exit codes, reports where they were asked for, the policy found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ def test_every_verdict_has_its_exit_code(folder: Path) -> None:
     write_run(folder / "invalid", passing(3))
     replace_bytes(folder / "invalid", b'"r001"', b'"r000"')
     write_run(folder / "review", passing(3), {"acc": HIGHER})
-    edits: list[tuple[str, str, int]] = [("same", "PASS", 0), ("bad", "FAIL", 1), ("invalid", "INVALID", 3), ("review", "REVIEW", 4)]
+    edits: list[tuple[str, str, int]] = [
+        ("same", "PASS", 0),
+        ("bad", "FAIL", 1),
+        ("invalid", "INVALID", 3),
+        ("review", "REVIEW", 4),
+    ]
     for name, verdict, code in edits:
         outcome = gate(folder, "compare", "b", name, "--format", "json")
         assert (outcome.view["verdict"], outcome.view["exit_code"], outcome.code) == (verdict, code, code)
@@ -77,7 +82,16 @@ def test_what_is_no_run_is_a_usage_error(folder: Path, words: list[str], message
 
 
 def test_several_reports_are_written_at_once_and_one_goes_to_standard_output(folder: Path) -> None:
-    words = ["--format", "json", "--format", "html:out/deep/r.html", "--format", "markdown:out/r.md", "--format", "text:r.txt"]
+    words = [
+        "--format",
+        "json",
+        "--format",
+        "html:out/deep/r.html",
+        "--format",
+        "markdown:out/r.md",
+        "--format",
+        "text:r.txt",
+    ]
     outcome = gate(folder, "compare", "b", "bad", *words)
     assert outcome.code == 1
     assert outcome.view["verdict"] == "FAIL"
@@ -127,7 +141,12 @@ def test_a_report_that_cannot_be_written_there_is_refused_before_any_work(
 
 @pytest.mark.parametrize(
     ("env", "colored"),
-    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"NO_COLOR": "1"}, False), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)],
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
 )
 def test_colour_is_for_terminals_unless_it_is_forced_and_never_against_no_color(
     folder: Path, env: dict[str, str], colored: bool
@@ -155,7 +174,7 @@ def test_the_policy_is_found_upward_until_the_root_of_the_repository(folder: Pat
     deeper = folder / "repository/one/two"
     deeper.mkdir(parents=True)
     (folder / name).write_text(text)
-    words = ["compare", folder / "b", folder / "bad"]
+    words = ["compare", str(folder / "b"), str(folder / "bad")]
     assert gate(folder, *words).code == 0
     assert gate(deeper, *words).code == 1
     (folder / ".git").mkdir()
@@ -267,7 +286,7 @@ def files_of_cache(folder: Path) -> list[Path]:
 
 
 def test_no_environment_variable_makes_a_fail_a_pass(folder: Path) -> None:
-    env = {name: "0" for name in ("FAILED_TEST_EXIT_CODE", "GATE_EXIT_CODE", "GATE_REPORT_ONLY", "PYTHONOPTIMIZE")}
+    env = dict.fromkeys(("FAILED_TEST_EXIT_CODE", "GATE_EXIT_CODE", "GATE_REPORT_ONLY", "PYTHONOPTIMIZE"), "0")
     assert gate(folder, "compare", "b", "bad", env={**env, "PYTHONOPTIMIZE": "2", "CI": "true"}).code == 1
 
 

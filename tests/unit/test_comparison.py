@@ -26,7 +26,12 @@ def run(place: Path, **given: Any) -> Run:
 
 def test_a_comparison_holds_counts_measures_changes_and_both_runs(tmp_path: Path) -> None:
     before = run(tmp_path / "b", points=[("loss", 1, None)], metrics={"acc": SHARE, "loss": LOWER})
-    after = run(tmp_path / "c", records=[*passing(2), scored("s", 0.5)], metrics={"acc": SHARE, "loss": LOWER}, points=[("loss", 0.5, None)])
+    after = run(
+        tmp_path / "c",
+        records=[*passing(2), scored("s", 0.5)],
+        metrics={"acc": SHARE, "loss": LOWER},
+        points=[("loss", 0.5, None)],
+    )
     found = compare(before, after, Policy())
     assert found.verdict is Verdict.FAIL
     assert found.counts == Counts(baseline=3, current=3, common=2, added=1, removed=1, unchanged=2)
@@ -44,8 +49,12 @@ def test_a_comparison_holds_counts_measures_changes_and_both_runs(tmp_path: Path
 
 
 def test_measures_come_for_all_records_and_then_slice_by_slice_as_the_baseline_declares(tmp_path: Path) -> None:
-    before = [scored(name, acc, tags={"lang": lang}) for name, acc, lang in (("a", 1, "de"), ("b", 1, "fr"), ("c", 1, "de"))]
-    after = [scored(name, acc, tags={"lang": lang}) for name, acc, lang in (("a", 0, "de"), ("b", 1, "fr"), ("c", 1, "xx"))]
+    before = [
+        scored(name, acc, tags={"lang": lang}) for name, acc, lang in (("a", 1, "de"), ("b", 1, "fr"), ("c", 1, "de"))
+    ]
+    after = [
+        scored(name, acc, tags={"lang": lang}) for name, acc, lang in (("a", 0, "de"), ("b", 1, "fr"), ("c", 1, "xx"))
+    ]
     sides = run(tmp_path / "b", records=before, slices=("lang",)), run(tmp_path / "c", records=after)
     found = compare(*sides, Policy())
     assert [(m.group, m.count, m.baseline, m.current, m.regressed) for _, m in found.measures] == [
@@ -56,13 +65,18 @@ def test_measures_come_for_all_records_and_then_slice_by_slice_as_the_baseline_d
 
 
 def test_counts_and_verdict_do_not_depend_on_the_limit(tmp_path: Path) -> None:
-    sides = run(tmp_path / "b", records=passing(9)), run(tmp_path / "c", records=[scored(f"r{n:03d}", 0) for n in range(9)])
+    sides = (
+        run(tmp_path / "b", records=passing(9)),
+        run(tmp_path / "c", records=[scored(f"r{n:03d}", 0) for n in range(9)]),
+    )
     full, none = (compare(*sides, Policy(), limit=limit) for limit in (100, 0))
     assert (full.counts, full.verdict, full.measures) == (none.counts, none.verdict, none.measures)
     assert (len(full.changes), len(none.changes)) == (9, 0)
 
 
-def test_a_baseline_is_verified_once_and_remembered_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_baseline_is_verified_once_and_remembered_by_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[str] = []
     verify = verification.verify
 

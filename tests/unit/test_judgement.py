@@ -27,8 +27,8 @@ def policy(text: str) -> Policy:
 
 def compared(place: Path, before: dict[str, Any], after: dict[str, Any], text: str | None = None) -> Comparison:
     """The comparison of two runs, each given by the arguments of `write_run`, under a policy."""
-    runs = [read_run(write_run(place / name, **given)) for name, given in (("baseline", before), ("current", after))]
-    return compare(*runs, policy(text) if text else Policy())
+    baseline, current = (read_run(write_run(place / name, **given)) for name, given in (("b", before), ("c", after)))
+    return compare(baseline, current, policy(text) if text else Policy())
 
 
 def found(comparison: Comparison) -> Found:
@@ -36,7 +36,10 @@ def found(comparison: Comparison) -> Found:
 
 
 def one_metric(declared: MetricDeclaration, value: float) -> dict[str, Any]:
-    return {"records": [{"id": "a", "scores": {"m": value}}, {"id": "b", "scores": {"m": value}}], "metrics": {"m": declared}}
+    return {
+        "records": [{"id": "a", "scores": {"m": value}}, {"id": "b", "scores": {"m": value}}],
+        "metrics": {"m": declared},
+    }
 
 
 ANY = "[records]\nmax_regressed = 1000\n"
@@ -225,30 +228,39 @@ def test_a_difference_beyond_the_doubles_is_judged(tmp_path: Path) -> None:
 
 
 RUN: dict[str, Any] = {"records": passing(3)}
+NONE: dict[str, Any] = {"records": []}
+NOTHING = ("nothing-compared", "inconclusive")
+CHANGED_METRIC = [("metric-declaration", "review")]
+
+
+def declaring(**declared: Any) -> dict[str, Any]:
+    """The same run, whose metric is declared otherwise."""
+    return {**RUN, "metrics": {"acc": MetricDeclaration(**declared)}}
 
 
 @pytest.mark.parametrize(
     ("before", "after", "rows", "verdict"),
     [
-        (RUN, {"records": []}, [("no-records", "error"), ("nothing-compared", "inconclusive"), ("max-removed", "error")], "FAIL"),
-        ({"records": []}, RUN, [("nothing-compared", "inconclusive"), ("max-added", "notice")], "INCONCLUSIVE"),
-        ({"records": []}, {"records": []}, [("no-records", "error"), ("nothing-compared", "inconclusive"), ("identical", "notice")], "FAIL"),
+        (RUN, NONE, [("no-records", "error"), NOTHING, ("max-removed", "error")], "FAIL"),
+        (NONE, RUN, [NOTHING, ("max-added", "notice")], "INCONCLUSIVE"),
+        (NONE, NONE, [("no-records", "error"), NOTHING, ("identical", "notice")], "FAIL"),
         (RUN, {**RUN, "status": "failed"}, [("run-status", "error")], "FAIL"),
         (RUN, {**RUN, "status": "killed"}, [("run-status", "error")], "FAIL"),
         ({**RUN, "status": "failed"}, RUN, [("run-status", "inconclusive")], "INCONCLUSIVE"),
         (RUN, {**RUN, "identity": Identity(suite="other")}, [("comparability", "inconclusive")], "INCONCLUSIVE"),
         (RUN, {**RUN, "identity": Identity(project="other")}, [("comparability", "inconclusive")], "INCONCLUSIVE"),
         (RUN, {**RUN, "identity": Identity(name="other", params={"x": 1})}, [], "PASS"),
-        (RUN, {**RUN, "metrics": {"acc": HIGHER}}, [("metric-declaration", "review")], "REVIEW"),
-        (RUN, {**RUN, "metrics": {"acc": MetricDeclaration(range=(0, 100))}}, [("metric-declaration", "review")], "REVIEW"),
-        (RUN, {**RUN, "metrics": {"acc": MetricDeclaration(range=(0, 1), unit="%")}}, [("metric-declaration", "review")], "REVIEW"),
-        (RUN, {**RUN, "metrics": {"acc": MetricDeclaration(range=(0.0, 1.0))}}, [("identical", "notice")], "PASS"),
+        (RUN, declaring(), CHANGED_METRIC, "REVIEW"),
+        (RUN, declaring(range=(0, 100)), CHANGED_METRIC, "REVIEW"),
+        (RUN, declaring(range=(0, 1), unit="%"), CHANGED_METRIC, "REVIEW"),
+        (RUN, declaring(range=(0, 1), direction="lower"), CHANGED_METRIC, "REVIEW"),
+        (RUN, declaring(range=(0.0, 1.0)), [("identical", "notice")], "PASS"),
         (RUN, {**RUN, "provenance": Provenance(attempt=2)}, [("attempt", "notice")], "PASS"),
         (RUN, {**RUN, "provenance": Provenance(attempt=1)}, [], "PASS"),
         (RUN, {**RUN, "notes": "another"}, [], "PASS"),
         (RUN, RUN, [("identical", "notice")], "PASS"),
     ],
-)  # fmt: skip
+)
 def test_what_stands_in_the_way_of_judging(
     tmp_path: Path, before: dict[str, Any], after: dict[str, Any], rows: list[tuple[str, str]], verdict: str
 ) -> None:
@@ -269,11 +281,11 @@ def test_what_stands_in_the_way_of_judging(
 def test_other_data_sets_are_not_compared_and_are_named(
     tmp_path: Path, old: list[tuple[str, str]], new: list[tuple[str, str]], named: list[str]
 ) -> None:
-    sides = [
-        {**RUN, "identity": Identity(datasets=[Dataset(name=name, digest=digest) for name, digest in pairs]), "notes": str(n)}
-        for n, pairs in enumerate((old, new))
-    ]
-    result = compared(tmp_path, *sides)
+    before, after = (
+        {**RUN, "identity": Identity(datasets=[Dataset(name=name, digest=digest) for name, digest in pairs])}
+        for pairs in (old, new)
+    )
+    result = compared(tmp_path, before, {**after, "notes": "another"})
     assert [f.level for f in result.findings] == [Level.INCONCLUSIVE] * len(named)
     for finding, text in zip(result.findings, named, strict=True):
         assert finding.message.startswith(text)
@@ -298,9 +310,9 @@ SERIES: dict[str, Any] = {"metrics": {"loss": LOWER, "acc": HIGHER}, "points": [
         ([("loss", 1.01, None)], "[metrics.loss]\nmax_drop = 0.009\n", [("max-drop", "error", "loss")]),
         ([("loss", 1.01, None)], "[metrics.loss]\nmax = 1\n", [("max", "error", "loss")]),
         ([("acc", 1, None)], None, [("metric-missing", "error", "loss")]),
-        ([], None, [("no-records", "error", None), ("nothing-compared", "inconclusive", None), ("metric-missing", "error", "loss")]),
+        ([], None, [("no-records", "error", None), (*NOTHING, None), ("metric-missing", "error", "loss")]),
     ],
-)  # fmt: skip
+)
 def test_a_run_without_records_is_judged_by_its_series(
     tmp_path: Path, points: list[Any], text: str | None, rows: Found
 ) -> None:

@@ -56,7 +56,15 @@ POINTS = [Point(name="m", value=value, step=step) for value, step in ((3, 0), (1
 
 @pytest.mark.parametrize(
     ("aggregate", "final", "figure"),
-    [(None, None, 2), ("last", None, 2), ("min", None, 1), ("max", None, 3), ("last", 9, 9), ("min", 9, 1), ("max", 9, 9)],
+    [
+        (None, None, 2),
+        ("last", None, 2),
+        ("min", None, 1),
+        ("max", None, 3),
+        ("last", 9, 9),
+        ("min", 9, 1),
+        ("max", 9, 9),
+    ],
 )
 def test_the_figure_of_a_series_is_the_one_its_aggregate_names(
     aggregate: str | None, final: int | None, figure: int

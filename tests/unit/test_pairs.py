@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def handed_out(join: Join) -> list[tuple[bytes | None, bytes | None]]:
     found: list[tuple[bytes | None, bytes | None]] = []
     for ours, theirs in join:
         assert len(ours) == len(theirs) or sorted((len(ours), len(theirs))) == [0, 1]
-        found += zip(ours or [None], theirs or [None], strict=True)
+        found += itertools.zip_longest(ours, theirs)
     return found
 
 
@@ -41,7 +42,15 @@ def test_lines_that_differ_are_handed_out_in_pairs_and_those_without_partner_alo
     monkeypatch.setattr(pairs, "_WINDOW_BYTES", window)
     monkeypatch.setattr(pairs, "_MOST_AT_ONCE", most)
     before = passing(6)
-    after = [before[0], scored("r001", 0), scored("r001a"), scored("r002", 0), before[4], scored("r005", 0), scored("s")]
+    after = [
+        before[0],
+        scored("r001", 0),
+        scored("r001a"),
+        scored("r002", 0),
+        before[4],
+        scored("r005", 0),
+        scored("s"),
+    ]
     join = joined(tmp_path, before, after)
     found = [tuple(line and line.decode() for line in pair) for pair in handed_out(join)]
 

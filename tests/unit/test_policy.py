@@ -118,8 +118,8 @@ def test_a_table_that_is_not_there_is_no_policy(text: str) -> None:
 )
 def test_what_is_no_policy_is_refused_with_its_place(text: str, where: str, message: str, hint: str) -> None:
     for prefix, origin, table in (("", "gate.toml", ()), ("tool.gate", "pyproject.toml", ("tool", "gate"))):
-        if prefix and text.strip(" #only a comment\n") == "":
-            continue
+        if prefix and "the policy asks for nothing" in message:
+            continue  # in another file there is no table then, and so no policy
         with pytest.raises(PolicyError) as refused:
             from_toml(moved(text, prefix), origin, table)
         assert refused.value.where == f"{origin} {where}"
@@ -132,7 +132,9 @@ def moved(text: str, prefix: str) -> str:
     if not prefix:
         return text
     lines = [
-        line.replace("[[", f"[[{prefix}.") if line.startswith("[[") else line.replace("[", f"[{prefix}.", 1)
+        line.replace("[[", f"[[{prefix}.")
+        if line.startswith("[[")
+        else line.replace("[", f"[{prefix}.", 1)
         if line.startswith("[")
         else line
         for line in text.splitlines()
@@ -157,7 +159,7 @@ def moved(text: str, prefix: str) -> str:
     ],
 )
 def test_what_is_no_toml_is_refused(text: str) -> None:
-    with pytest.raises(PolicyError, match="not TOML|unknown name|expected") as refused:
+    with pytest.raises(PolicyError, match="not TOML") as refused:
         from_toml(text, "gate.toml")
     assert refused.value.where.startswith("gate.toml")
 

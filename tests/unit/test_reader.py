@@ -42,7 +42,9 @@ def test_a_folder_without_manifest_is_no_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 10_000])
-def test_lines_come_out_whole_whatever_the_size_of_the_blocks(run: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_come_out_whole_whatever_the_size_of_the_blocks(
+    run: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reader, "_BLOCK_BYTES", size)
     batches = list(read_run(run).batches())
     assert [line for batch in batches for line in batch.lines] == (run / "records.jsonl").read_bytes().splitlines()
@@ -62,16 +64,22 @@ def test_a_byte_offset_is_turned_into_the_number_of_its_line(run: Path, monkeypa
 
 _UNSEALED: list[tuple[Callable[[Path], object], str]] = [
     (lambda run: (run / "extra").write_bytes(b""), "extra: is not listed in the manifest"),
-    (lambda run: (run / "artifacts").mkdir() or (run / "artifacts/x").write_bytes(b""), "artifacts/x: is not listed"),
+    (lambda run: (run / "volatiles").write_bytes(b""), "volatiles: is not listed"),
     (lambda run: (run / ".hidden").write_bytes(b""), ".hidden: is not listed"),
     (lambda run: (run / "records.jsonl").unlink(), "records.jsonl: is listed in the manifest and missing"),
     (lambda run: (run / "summary.json").unlink(), "summary.json: is listed in the manifest and missing"),
     (lambda run: (run / "records.jsonl").write_bytes(b""), "records.jsonl: has 0 bytes; the manifest says"),
-    (lambda run: swap(run / "records.jsonl", b"r004", b"r009"), "records.jsonl: is not the file that the manifest lists"),
-    (lambda run: swap(run / "summary.json", b'"ok": 5', b'"ok": 4'), "summary.json: is not the file that the manifest lists"),
+    (
+        lambda run: swap(run / "records.jsonl", b"r004", b"r009"),
+        "records.jsonl: is not the file that the manifest lists",
+    ),
+    (
+        lambda run: swap(run / "summary.json", b'"ok": 5', b'"ok": 4'),
+        "summary.json: is not the file that the manifest lists",
+    ),
     (lambda run: edit_manifest(run, lambda m: m["files"]["records.jsonl"].update(lines=4)), "5 lines found"),
     (lambda run: edit_manifest(run, lambda m: m["files"].pop("summary.json")), "summary.json: is not listed"),
-    (lambda run: (run / "note.txt").write_bytes(b"") or list_too(run, "note.txt"), "is no file of a run"),
+    (lambda run: add_listed(run, "note.txt"), "is no file of a run"),
     (lambda run: (run / "manifest.json").write_bytes(b""), "manifest.json"),
     (lambda run: (run / "manifest.json").write_bytes((run / "manifest.json").read_bytes() + b"\n"), "not canonical"),
 ]
@@ -81,7 +89,8 @@ def swap(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(path.read_bytes().replace(old, new))
 
 
-def list_too(run: Path, name: str) -> None:
+def add_listed(run: Path, name: str) -> None:
+    (run / name).write_bytes(b"")
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     edit_manifest(run, lambda manifest: manifest["files"].update({name: {"sha256": empty, "size": 0}}))
 
@@ -97,8 +106,16 @@ def test_the_file_set_and_every_digest_are_exact(run: Path, damage: Callable[[Pa
     [
         (lambda run: replace_bytes(run, b'"r002"', b'"r001"'), "records.jsonl:3", "the key 'r001' stands twice"),
         (lambda run: replace_bytes(run, b'"r002"', b'"r0"'), "records.jsonl:3", "not sorted: 'r0' stands after 'r001'"),
-        (lambda run: rewrite(run, "records.jsonl", lambda d: d[:-1]), "records.jsonl:5", "does not end with a line feed"),
-        (lambda run: rewrite(run, "records.jsonl", lambda d: d[:-9]), "records.jsonl:5", "does not end with a line feed"),
+        (
+            lambda run: rewrite(run, "records.jsonl", lambda d: d[:-1]),
+            "records.jsonl:5",
+            "does not end with a line feed",
+        ),
+        (
+            lambda run: rewrite(run, "records.jsonl", lambda d: d[:-9]),
+            "records.jsonl:5",
+            "does not end with a line feed",
+        ),
         (lambda run: rewrite(run, "records.jsonl", lambda d: d + b"\n"), "records.jsonl:6 byte 0", "not JSON"),
         (lambda run: replace_bytes(run, b'"records": 5', b'"records": 6', "summary.json"), "summary.json", "/records"),
         (lambda run: replace_bytes(run, b'"mean": 1,', b'"mean": 0.95,', "summary.json"), "summary.json", "0.95"),

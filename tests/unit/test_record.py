@@ -134,8 +134,8 @@ _ODD = json_values()
 @given(
     st.one_of(
         st.fixed_dictionaries({"id": ids}).flatmap(lambda key: fields.map(lambda rest: {**key, **rest})),
-        st.fixed_dictionaries({}, optional={name: _ODD for name in (*record.FIELDS, "other")}),
-        st.fixed_dictionaries({"id": ids}, optional={name: _ODD for name in record.FIELDS[1:]}),
+        st.fixed_dictionaries({}, optional=dict.fromkeys((*record.FIELDS, "other"), _ODD)),
+        st.fixed_dictionaries({"id": ids}, optional=dict.fromkeys(record.FIELDS[1:], _ODD)),
     )
 )
 def test_the_fast_check_says_what_the_explaining_one_says(value: Any) -> None:
@@ -146,7 +146,7 @@ def test_the_fast_check_says_what_the_explaining_one_says(value: Any) -> None:
             return f"{error.where}: {error.message}"
         return "sound"
 
-    explained = outcome(lambda: record.check(value, RANGES))
+    explained = outcome(lambda: record.check(canonical.decode(canonical.encode(value)), RANGES))
     assert outcome(lambda: record.read(canonical.encode(value), RANGES)) == explained
     assert (outcome(lambda: record.write(value, RANGES)) == "sound") == (explained == "sound")
 

@@ -91,7 +91,7 @@ def test_a_baseline_without_runs_is_refused(tmp_path: Path) -> None:
 def test_a_run_is_not_compared_with_a_folder_of_runs(tmp_path: Path, side: str) -> None:
     write_run(tmp_path / side, passing(1))
     write_run(tmp_path / ("c" if side == "b" else "b") / "one", passing(1))
-    with pytest.raises(UsageError, match="is a run and .* is none"):
+    with pytest.raises(UsageError, match=r"is a run and .* is none"):
         compared(tmp_path)
 
 

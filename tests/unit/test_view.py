@@ -8,13 +8,11 @@ from typing import Any
 from runstore import canonical, schema, view
 from runstore.comparison import compare
 from runstore.policy import Policy
-from runstore.store.reader import read_run
-from tests.factories import HIGHER, Record, passing, scored, write_run
+from tests.factories import HIGHER, Record, pair_of_runs, passing, scored
 
 
 def viewed(place: Path, before: list[Record], after: list[Record], **given: Any) -> dict[str, Any]:
-    runs = [read_run(write_run(place / name, records, **given)) for name, records in (("b", before), ("c", after))]
-    return view.to_json(compare(*runs, Policy()))
+    return view.to_json(compare(*pair_of_runs(place, before, after, **given), Policy()))
 
 
 def test_a_view_has_every_member_that_is_promised(tmp_path: Path) -> None:
@@ -77,8 +75,8 @@ def test_a_view_fits_its_published_schema_and_the_canonical_form(tmp_path: Path)
 
 
 def test_what_is_not_listed_is_counted(tmp_path: Path) -> None:
-    runs = [read_run(write_run(tmp_path / name, [scored(f"r{n}", acc) for n in range(5)])) for name, acc in (("b", 1), ("c", 0))]
-    found = view.to_json(compare(*runs, Policy(), limit=2))
+    before, after = ([scored(f"r{number}", acc) for number in range(5)] for acc in (1, 0))
+    found = view.to_json(compare(*pair_of_runs(tmp_path, before, after), Policy(), limit=2))
     assert found["changes_omitted"] == {"added": 0, "changed": 0, "improved": 0, "regressed": 3, "removed": 0}
 
 

@@ -67,13 +67,13 @@ def test_a_score_that_is_no_finite_number_is_refused(tmp_path: Path, value: Any)
 
 
 def test_two_records_of_one_key_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(InvalidDataError, match="two records have the key 'a'"):
+    with pytest.raises(InvalidDataError, match="the key 'a' stands twice"):
         write_run(tmp_path / "run", [scored("a", 1), {**scored("a", 0), "repeat": 1}])
     assert names(tmp_path) == []
 
 
 def test_two_points_of_one_step_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(InvalidDataError, match="two points have the key"):
+    with pytest.raises(InvalidDataError, match="stands twice"):
         write_run(tmp_path / "run", [], {"loss": LOWER}, points=[("loss", 1, 3), ("loss", 2, 3)])
     assert names(tmp_path) == []
 
@@ -168,9 +168,8 @@ def test_artifacts_are_copied_and_digested_and_volatile_facts_are_not(tmp_path: 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a\\b", "NUL", "a:b", "x.", ""])
 def test_an_artifact_without_a_portable_name_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "x").write_bytes(b"")
-    with RunWriter(tmp_path / "run") as run:
-        with pytest.raises(InvalidDataError, match="not a portable path"):
-            run.add_artifact(tmp_path / "x", name)
+    with RunWriter(tmp_path / "run") as run, pytest.raises(InvalidDataError, match="not a portable path"):
+        run.add_artifact(tmp_path / "x", name)
     assert names(tmp_path) == ["run", "x"]
 
 
@@ -192,8 +191,9 @@ def test_two_artifacts_that_differ_only_in_case_are_refused(tmp_path: Path) -> N
 def test_a_manifest_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(InvalidDataError, match="a range is two numbers"):
         write_run(tmp_path / "run", [], {"x": MetricDeclaration(range=(1, 0))})
+    far = [{"id": name, "scores": {"x": value}} for name, value in (("a", 1.7e308), ("b", -1.7e308))]
     with pytest.raises(InvalidDataError, match="larger than any double"):
-        write_run(tmp_path / "run", [{"id": n, "scores": {"x": v}} for n, v in (("a", 1.7e308), ("b", -1.7e308))], {"x": LOWER})
+        write_run(tmp_path / "run", far, {"x": LOWER})
     assert names(tmp_path) == []
 
 

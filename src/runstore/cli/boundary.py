@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import platform
 import select
 import sys
 import traceback
@@ -160,7 +159,9 @@ def _bug(error: BaseException) -> int:
 
 
 def _report(error: BaseException) -> Iterator[str]:
-    yield f"runstore {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    system = os.uname()
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield f"runstore {__version__}, Python {python}, {system.sysname} {system.machine}"
     link: BaseException | None = error
     while link is not None:
         yield type(link).__name__

@@ -21,9 +21,14 @@ from runstore.verification import VerifiedRuns
 
 
 @click.command(name="compare")
-@click.argument("baseline", type=click.Path(path_type=Path))
-@click.argument("current", type=click.Path(path_type=Path))
-@click.option("-c", "--config", type=click.Path(path_type=Path), help="Policy file. Default: gate.toml, here or above.")
+@click.argument("baseline", type=click.Path(readable=False, path_type=Path))
+@click.argument("current", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(readable=False, path_type=Path),
+    help="Policy file. Default: gate.toml, here or above.",
+)
 @click.option(
     "--format",
     "outputs",
@@ -32,7 +37,9 @@ from runstore.verification import VerifiedRuns
     metavar="FORMAT[:FILE]",
     help="Report to write: text, json, markdown or html, to FILE or to stdout. Can be given several times.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the one report without a FILE there.")
+@click.option(
+    "-o", "--output", type=click.Path(readable=False, path_type=Path), help="Write the one report without a FILE there."
+)
 @click.option(
     "--limit", type=click.IntRange(min=0), default=comparison.DEFAULT_LIMIT, show_default=True, metavar="N",
     help="How many records of each class the reports list. Counts and verdict do not depend on it.",

@@ -18,7 +18,7 @@ _WOULD_CHANGE = 1
 
 
 @click.command(name="fmt")
-@click.argument("runs", metavar="RUN...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("runs", metavar="RUN...", type=click.Path(readable=False, path_type=Path), nargs=-1, required=True)
 @click.option("--check", is_flag=True, help="Write nothing; list the runs that would change and exit with 1.")
 def command(runs: tuple[Path, ...], check: bool) -> int:
     """Rewrite the files of runs canonically; derive summary, digests and run id again.

@@ -52,8 +52,15 @@ def _several(flag: str, name: str, metavar: str, text: str) -> Callable[[Callabl
 
 
 @click.command(name="import")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Where to write.")
+@click.argument("source", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    metavar="RUN",
+    help="Where to write.",
+)
 @click.option("--format", "form", type=click.Choice(list(importers.FORMATS)), help="Default: by the ending of SOURCE.")
 @click.option("--records", metavar="PATH", help="Where in a JSON document the records stand, as a dotted path.")
 @_several("--id", "ids", "FIELD", "Field that is the id; several are joined by /.")

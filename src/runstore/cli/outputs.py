@@ -16,7 +16,7 @@ from runstore import reports
 from runstore.canonical import JsonValue
 from runstore.cli.terminal import wants_color
 from runstore.errors import UsageError
-from runstore.store.durable import replaced_file
+from runstore.store.durable import real_path, replaced_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Output:
             return
         if self.path.is_symlink() or self.path.is_dir():
             raise UsageError(f"{self.path} is a symbolic link or a folder", hint="name a file for the report")
-        place = self.path.resolve()
+        place = real_path(self.path)
         for folder in inputs:
-            if place.is_relative_to(folder.resolve()):
+            if place.is_relative_to(real_path(folder)):
                 raise UsageError(f"{self.path} lies inside {folder}", hint="write reports outside the runs")
 
 

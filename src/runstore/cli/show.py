@@ -25,7 +25,7 @@ Row = Sequence[str]
 
 
 @click.command(name="show")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(readable=False, path_type=Path))
 @click.option("--record", "record_id", metavar="ID", help="Show the record with this id, all its repeats.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(run: Path, record_id: str | None, form: str) -> None:

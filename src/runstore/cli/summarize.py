@@ -19,7 +19,7 @@ _HINT = "if it was edited by hand, `gate fmt` rewrites the run canonically, its 
 
 
 @click.command(name="summarize")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(readable=False, path_type=Path))
 def command(run: Path) -> None:
     """Derive the summary of RUN from its records and series, and print it.
 

@@ -17,7 +17,7 @@ from runstore.store.reader import Run, read_run
 
 
 @click.command(name="validate")
-@click.argument("runs", metavar="RUN...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("runs", metavar="RUN...", type=click.Path(readable=False, path_type=Path), nargs=-1, required=True)
 def command(runs: tuple[Path, ...]) -> int:
     """Check that runs are what they claim to be: every byte, the schema, the digests, the totals.
 

@@ -22,6 +22,7 @@ from runstore.importers.rows import shown
 from runstore.importers.scan import WAITING, Progress, Scan, scan
 from runstore.importers.source_file import SourceFile
 from runstore.manifest import Identity, MetricDeclaration
+from runstore.store.durable import real_path
 from runstore.store.writer import RunWriter
 
 _UNMAPPED_SHOWN = 8
@@ -74,7 +75,7 @@ def import_run(request: ImportRequest, progress: Progress = lambda _: None) -> I
 
 
 def _check_places(request: ImportRequest) -> None:
-    if request.source.path.resolve().is_relative_to(request.output.resolve()):
+    if real_path(request.source.path).is_relative_to(real_path(request.output)):
         raise UsageError(
             f"{request.source.name} is, or lies in, the output {request.output}", hint="name another place for the run"
         )

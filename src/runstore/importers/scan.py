@@ -18,6 +18,7 @@ from runstore.importers.misfits import Kind
 from runstore.importers.rows import BadRow, Row, Rows, shown
 from runstore.importers.tally import Tally
 from runstore.importers.twins import TwinFinder, Twins
+from runstore.store.durable import named_errors
 
 Progress = Callable[[int], None]
 PROGRESS_ROWS = 5000
@@ -78,7 +79,7 @@ def scan(rows: Rows, fields: FieldMap, decisions: Decisions, folder: Path, progr
     """Read all rows. `folder` is an empty folder: the records wait there, in `WAITING`, for the writing."""
     result = Scan(fields)
     finder = TwinFinder(folder)
-    with (folder / WAITING).open("wb") as waiting:
+    with named_errors(folder / WAITING), (folder / WAITING).open("wb") as waiting:
         for row in rows:
             if isinstance(row, BadRow):
                 result.tally.note(Kind.BAD_LINE, f"{row.place}: {row.reason}")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from runstore.canonical import JsonValue
+if TYPE_CHECKING:  # what `gate --version` loads stays small
+    from runstore.canonical import JsonValue
 
 FORMATS: dict[str, str] = {
     "text": "runstore.reports.text",

@@ -15,7 +15,8 @@ _COMMAND = re.compile(r"##(\[|vso\[|teamcity\[)", re.IGNORECASE)
 
 def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 100) -> str:  # noqa: ARG001  # the protocol
     """The view, one member a line."""
-    return _COMMAND.sub(_escaped, canonical.jcs_document(dict(view)).decode())
+    text = canonical.jcs_document(dict(view)).decode()
+    return _COMMAND.sub(_escaped, text) if "##" in text else text
 
 
 def _escaped(match: re.Match[str]) -> str:

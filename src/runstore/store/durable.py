@@ -37,6 +37,11 @@ def named_errors(place: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fspath(place)) from None
 
 
+def real_path(path: Path) -> Path:
+    """The path without links; a loop of links stays in it, where `Path.resolve` raised RuntimeError before 3.13."""
+    return Path(os.path.realpath(path))
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's own entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
 from runstore import canonical, manifest, paths, record, series, shards, summary
 from runstore.canonical import JsonValue
-from runstore.errors import InvalidDataError, InvalidRunError, RunExistsError
+from runstore.errors import InvalidDataError, InvalidRunError, RunExistsError, UsageError
 from runstore.manifest import FileEntry, Identity, Manifest, MetricDeclaration, Provenance, RunStatus
 from runstore.series import Point
-from runstore.store.durable import BuildFolder, close_synced
+from runstore.source import FolderSource
+from runstore.store.durable import BuildFolder, close_synced, named_errors
 from runstore.store.reader import LINE_BYTES
 from runstore.store.sorting import LineSorter
 from runstore.summary import Tally
@@ -50,8 +52,7 @@ class RunWriter:
         Raises RunExistsError if something stands there (unless `replace`), OSError if the folder cannot be made.
         """
         path = Path(path)
-        if path.exists() and not replace and not (path.is_dir() and not any(path.iterdir())):
-            raise RunExistsError(f"{path} already exists", hint="choose another place, or replace it with --replace")
+        _check_place(path, replace=replace)
         self.identity = identity or Identity()
         self.metrics = dict(metrics or {})
         self.slices = manifest.sorted_names(slices)
@@ -114,28 +115,30 @@ class RunWriter:
         """Copy a file into the run as `artifacts/NAME`. Raises InvalidRunError if the name is not a portable path."""
         path = paths.check(f"artifacts/{name}")
         paths.check_distinct([*self._files, path])
-        with source.open("rb") as file, self._create(path) as target:
+        with source.open("rb") as file, self._creating(path) as target:
             digest, size = hashlib.sha256(), 0
             while chunk := file.read(_COPY_BYTES):
                 digest.update(chunk)
                 size += len(chunk)
                 target.write(chunk)
-            close_synced(target)
         self._files[path] = FileEntry(sha256=digest.hexdigest(), size=size)
 
     def add_volatile(self, name: str, value: JsonValue) -> None:
         """Write `volatile/NAME.json`: facts that differ between two runs of the same code, outside every digest."""
         self._write_bytes(paths.check(f"volatile/{name}.json"), canonical.encode_document(value))
 
-    def _create(self, path: str) -> BinaryIO:
+    @contextmanager
+    def _creating(self, path: str) -> Iterator[BinaryIO]:
+        """A new file of the run, durable when the block is left."""
         target = self._build.path / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        return target.open("xb")
+        with named_errors(target), target.open("xb") as file:
+            yield file
+            close_synced(file)
 
     def _write_bytes(self, path: str, data: bytes) -> None:
-        file = self._create(path)
-        file.write(data)
-        close_synced(file)
+        with self._creating(path) as file:
+            file.write(data)
 
     def finish(self) -> None:
         """Write the run to its place, durably. Raises InvalidRunError on twin keys, RunExistsError if another won."""
@@ -180,14 +183,13 @@ class RunWriter:
 
     def _write_lines(self, path: str, lines: Iterable[bytes], *, first: str | None) -> None:
         digest, size, count = hashlib.sha256(), 0, 0
-        with self._create(path) as file:
+        with self._creating(path) as file:
             for line in lines:
                 data = line + b"\n"
                 digest.update(data)
                 file.write(data)
                 size += len(data)
                 count += 1
-            close_synced(file)
         self._files[path] = FileEntry(sha256=digest.hexdigest(), size=size, lines=count, first=first)
 
     def __enter__(self) -> Self:
@@ -200,6 +202,16 @@ class RunWriter:
             self.finish()
         else:
             self.discard()
+
+
+def _check_place(path: Path, *, replace: bool) -> None:
+    """Refuse a place that is taken, or that is to be replaced and is no run: it may be somebody's only copy."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not replace:
+        raise RunExistsError(f"{path} already exists", hint="choose another place, or replace it with --replace")
+    if not path.is_dir() or not FolderSource(path).is_run:
+        raise UsageError(f"{path} is not a run and is not replaced", hint="remove it yourself, or choose another place")
 
 
 def _distinct(lines: Iterable[bytes], key: Callable[[bytes], _Key], describe: Callable[[_Key], str]) -> Iterator[bytes]:
