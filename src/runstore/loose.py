@@ -18,7 +18,7 @@ from typing import NamedTuple, cast
 
 from runstore import canonical, manifest, paths, series, shards, verification
 from runstore.canonical import JsonValue
-from runstore.errors import InvalidDataError, InvalidRunError, UsageError
+from runstore.errors import InvalidDataError, InvalidRunError, StorageError, UsageError
 from runstore.manifest import Manifest
 from runstore.record import STATUSES, JsonObject
 from runstore.shape import Node, ShapeError, escape, kind
@@ -58,7 +58,7 @@ def rewrite(folder: Path, label: str, progress: Progress = no_progress) -> None:
     try:
         write_to(build.path, LooseRun(target, label), progress)
         if (target / VOLATILE).is_dir():
-            shutil.copytree(target / VOLATILE, build.path / VOLATILE, symlinks=True, copy_function=_copy_durably)
+            _copy_volatile(target / VOLATILE, build.path / VOLATILE)
         build.commit(replace=True)
     finally:
         build.discard()
@@ -207,6 +207,14 @@ def _copy_artifact(run: LooseRun, writer: RunWriter, path: str) -> None:
         writer.add_artifact(run.folder / path, path.removeprefix(_ARTIFACTS))
     except InvalidDataError as error:
         raise _at(run.where(path), error) from error
+
+
+def _copy_volatile(source: Path, target: Path) -> None:
+    try:
+        shutil.copytree(source, target, symlinks=True, copy_function=_copy_durably)
+    except shutil.Error as error:
+        place, _, reason = error.args[0][0]
+        raise StorageError(f"cannot copy {place}: {reason}", hint="nothing was changed") from None
 
 
 def _copy_durably(source: str, target: str) -> None:

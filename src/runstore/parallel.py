@@ -10,8 +10,10 @@ import os
 import pickle
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from runstore.change import ChangeClass
 from runstore.changes import Changes, Lens, collect
@@ -173,7 +175,9 @@ def _work(writer: int, baseline: Run, current: Run, lens: Lens, part: Part) -> N
     except (RunstoreError, OSError) as error:
         found = error
     except BaseException as error:  # noqa: BLE001  # sent to the parent, whose boundary reports it
-        found = RuntimeError(f"in a worker: {error!r}")
+        found = RuntimeError(f"{type(error).__name__} in a worker: {error}")
+        for frame in traceback.extract_tb(error.__traceback__):
+            found.add_note(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}")
     try:
         with os.fdopen(writer, "wb") as pipe:
             pickle.dump(found, pipe, protocol=pickle.HIGHEST_PROTOCOL)

@@ -193,3 +193,11 @@ def test_metrics_without_a_limit_on_their_drop_stay_strict() -> None:
         metrics=(rule("a", max_drop=Decimal(1)), rule("b", max_relative_drop=Decimal(1)), rule("c", min=Decimal(0)))
     )
     assert found.without_drop_limit(["a", "b", "c", "d"]) == {"c", "d"}
+
+
+def test_of_two_patterns_the_first_in_the_file_decides_and_an_exact_name_before_both() -> None:
+    text = '[metrics."z*"]\nmin = 1\n[metrics."*"]\nmin = 2\n[metrics.zoo]\nmin = 3\n'
+    found = from_toml(text, "gate.toml")
+    assert found is not None
+    rules = [found.rule_for(name) for name in ("zebra", "ape", "zoo")]
+    assert [rule.pattern if rule else None for rule in rules] == ["z*", "*", "zoo"]

@@ -209,3 +209,15 @@ def test_more_records_than_memory_holds_go_through_spill_files(tmp_path: Path, m
     monkeypatch.setattr(writer_module, "LineSorter", small)
     assert files_of(write_run(tmp_path / "spilled", records[::-1])) == whole
     assert budgets
+
+
+def test_an_artifact_that_cannot_be_read_leaves_nothing_in_the_run(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with RunWriter(tmp_path / "run") as writer:
+        with pytest.raises(OSError, match="directory"):
+            writer.add_artifact(tmp_path / "folder", "plot.png")
+        (tmp_path / "short").write_bytes(b"x")
+        with pytest.raises(ZeroDivisionError), writer._creating("artifacts/cut.bin"):
+            raise ZeroDivisionError
+    verify(read_run(tmp_path / "run"))
+    assert not list((tmp_path / "run").rglob("cut.bin"))

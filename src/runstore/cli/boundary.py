@@ -167,6 +167,8 @@ def _report(error: BaseException) -> Iterator[str]:
         yield type(link).__name__
         for frame in traceback.extract_tb(link.__traceback__):
             yield f"  {_without_folders(frame.filename)}:{frame.lineno} {frame.name}: {frame.line}"
+        for note in getattr(link, "__notes__", ()):
+            yield f"  {note}"
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 

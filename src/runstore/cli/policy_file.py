@@ -26,8 +26,12 @@ def find_policy(config: Path | None) -> Policy:
         return found
     for folder in _upward(Path.cwd()):
         for name in ("gate.toml", "pyproject.toml"):
-            if (folder / name).is_file() and (found := _read(folder / name)):
-                return found
+            path = folder / name
+            if path.is_file():
+                if (found := _read(path)) is not None:
+                    return found
+            elif path.exists() or path.is_symlink():
+                raise PolicyError("not a file", where=path.name, hint="a policy that cannot be read is not passed over")
     return Policy()
 
 

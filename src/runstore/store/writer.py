@@ -133,7 +133,11 @@ class RunWriter:
         target = self._build.path / path
         target.parent.mkdir(parents=True, exist_ok=True)
         with named_errors(target), target.open("xb") as file:
-            yield file
+            try:
+                yield file
+            except BaseException:
+                target.unlink()  # the caller may go on without it
+                raise
             close_synced(file)
 
     def _write_bytes(self, path: str, data: bytes) -> None:
