@@ -20,9 +20,11 @@ LINE = b'{"id":"r001","output":"fine","scores":{"acc":0.125}}'
 
 
 def two_runs(folder: Path) -> None:
-    """Two sound runs of the same scores."""
+    """Two sound runs of the same scores, whose lines differ, so that lines are also looked at several at a time."""
     write_run(folder / "baseline", RECORDS)
-    write_run(folder / "current", RECORDS, notes="another")
+    write_run(
+        folder / "current", [{**record, "target": "x"} if "output" not in record else record for record in RECORDS]
+    )
 
 
 def with_line(new: bytes) -> Damage:

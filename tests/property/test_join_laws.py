@@ -312,7 +312,7 @@ def test_a_run_is_equal_to_itself(pair: Pair) -> None:
 
 def damaged(lines: list[bytes], data: st.DataObject) -> list[bytes]:
     """The lines with one thing done to them that a run may not have, or may."""
-    act = data.draw(st.sampled_from(["swap", "twin", "drop", "flip", "cut", "move", "empty", "id", "none"]))
+    act = data.draw(st.sampled_from(["swap", "twin", "drop", "flip", "cut", "move", "empty", "id", "form", "none"]))
     one, other = (data.draw(st.integers(0, len(lines) - 1)) for _ in range(2))
     result = list(lines)
     if act == "swap":
@@ -325,6 +325,11 @@ def damaged(lines: list[bytes], data: st.DataObject) -> list[bytes]:
         result.insert(other, result.pop(one))
     elif act == "empty":
         result.insert(one, b"\n")
+    elif act == "form":
+        old, new = data.draw(
+            st.sampled_from([(b":0", b":-0"), (b":", b": "), (b"0.", b".0e1"), (b"5}", b"50}"), (b"a", b"\\u0061")])
+        )
+        result[one] = lines[one].replace(old, new, 1)
     elif act == "id":
         result[one] = re.sub(rb'^\{"id":"[^"\\]*', lambda found: lines[other][: found.end()].rstrip(b'"'), lines[one])
     elif act in ("flip", "cut"):

@@ -131,6 +131,12 @@ def test_with_a_limit_of_none_nothing_is_kept_and_all_is_counted(tmp_path: Path)
     ("old", "new", "where"),
     [
         (b'"acc":0.125', b'"acc":NaN', "records.jsonl:3"),
+        (b'"acc":0.125', b'"acc":0.1250', "records.jsonl:3"),
+        (b'"acc":0.125', b'"acc":1.25e-1', "records.jsonl:3"),
+        (b'"acc":0.125', b'"acc":-0', "records.jsonl:3"),
+        (b'"acc":0.125', b'"acc": 0.125', "records.jsonl:3"),
+        (b'"acc":0.125', b'"acc":0.125,"acc":1', "records.jsonl:3"),
+        (b'"x3"', b'"\\u00783"', "records.jsonl:3"),
         (b'"acc":0.125', b'"acc":"1"', "records.jsonl:3 /scores/acc"),
         (b'"acc":0.125', b'"acc":7', "records.jsonl:3 /scores/acc"),
         (b'{"id":"r3",', b'{"id": "r3",', "records.jsonl:3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -77,6 +78,22 @@ def test_what_a_worker_refuses_is_refused_with_its_place(tmp_path: Path) -> None
         assert refused.value.where.endswith("/scores/acc")
 
 
+@pytest.mark.parametrize("twin", [True, False])
+def test_parts_that_do_not_come_one_after_the_other_are_refused(tmp_path: Path, twin: bool) -> None:
+    """Each part is in order by itself; only together are they not."""
+    write_run(tmp_path / "b", records())
+    place = write_run(tmp_path / "c", records(acc=0))
+    baseline, current = read_run(tmp_path / "b"), read_run(place)
+    cut = parallel.split(baseline, current, 2)[1]
+    before = current.record_files[current.record_files.index(cut.current[0]) - 1]
+    last = (place / before).read_bytes().splitlines()[-1]
+    new = b'"%s"' % (cut.first or "").encode() if twin else b'"r9z"'
+    replace_bytes(place, last, re.sub(rb'"r[0-9]+"', new, last), before)
+    for processors in (1, 2, 3):
+        with pytest.raises(InvalidDataError, match=r"starts before|not sorted|stands twice"):
+            parallel.differences(baseline, read_run(place), lens(current), processors=processors)
+
+
 def test_a_worker_that_was_killed_is_a_failure_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     baseline, current = runs(tmp_path, records(acc=0))
     monkeypatch.setattr(parallel, "_work", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
@@ -95,7 +112,7 @@ def test_a_bug_in_a_worker_is_not_taken_for_a_result(tmp_path: Path, monkeypatch
         return joined(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(parallel, "_join", fails)
-    with pytest.raises(RuntimeError, match="in a worker: KeyError"):
+    with pytest.raises(RuntimeError, match="KeyError in a worker"):
         parallel.differences(baseline, current, lens(current), processors=2)
 
 

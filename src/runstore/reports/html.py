@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,7 +19,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from runstore.canonical import JsonValue
-from runstore.reports import marks, numbers, outline
+from runstore.reports import marks, numbers, outline, text_safety
 from runstore.reports.outline import Outline
 from runstore.reports.shapes import Change, ChangeClass, Field, Finding, Measure, Score
 from runstore.reports.text_safety import visible
@@ -80,7 +81,12 @@ def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 1
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}",
         view=contents.view,
     )
-    return f"{page}\n"
+    return f"{text_safety.COMMAND.sub(_character_reference, page)}\n"
+
+
+def _character_reference(match: re.Match[str]) -> str:
+    """What a CI runner would take for a command, in a page that is printed to a log, written so that it does not."""
+    return "&#35;" if match[0] == "#" else f"{match[1]}&#58;"
 
 
 @cache

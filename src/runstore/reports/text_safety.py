@@ -17,7 +17,7 @@ _CONTROL = re.compile(
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # GitHub's runner takes `::name` at the start of a line, after white space; it and the Azure agent look for `##[` and
 # `##vso[` anywhere in a line; TeamCity for `##teamcity[`.
-_COMMAND = re.compile(r"(?m)^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.IGNORECASE)
+COMMAND = re.compile(r"(?m)^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.IGNORECASE)
 
 
 def visible(text: str) -> str:
@@ -32,7 +32,7 @@ def safe_text(text: str) -> str:
 
 def without_commands(text: str) -> str:
     """The text with what a CI runner would take for a command escaped."""
-    return _COMMAND.sub(_without_command, text)
+    return COMMAND.sub(_without_command, text)
 
 
 def one_line(text: str) -> str:

@@ -10,7 +10,18 @@ import pytest
 from runstore.manifest import Dataset, Identity
 from tests.attacks.arena import SIDES, compare, two_runs
 from tests.command_line import gate
-from tests.factories import HIGHER, LOWER, SHARE, Record, edit_manifest, passing, replace_bytes, reseal, scored, write_run
+from tests.factories import (
+    HIGHER,
+    LOWER,
+    SHARE,
+    Record,
+    edit_manifest,
+    passing,
+    replace_bytes,
+    reseal,
+    scored,
+    write_run,
+)
 
 
 def runs(folder: Path, records: list[Record]) -> None:
