@@ -76,8 +76,12 @@ def _list_differences(before: list[JsonValue], after: list[JsonValue], path: str
         if not same(before, after):
             yield FieldChange(path, before, after)
         return
-    matcher = SequenceMatcher(None, [_text(value) for value in before], [_text(value) for value in after], False)
-    for operation, start, end, first, last in matcher.get_opcodes():
+    old, new = [_text(value) for value in before], [_text(value) for value in after]
+    head = _alike(old, new)
+    tail = _alike(old[head:][::-1], new[head:][::-1])
+    matcher = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail], False)
+    for operation, *places in matcher.get_opcodes():
+        start, end, first, last = (place + head for place in places)
         if operation == "equal":
             continue
         shared = min(end - start, last - first)
@@ -87,3 +91,11 @@ def _list_differences(before: list[JsonValue], after: list[JsonValue], path: str
             yield FieldChange(f"{path}/{index}", before[index], ABSENT)
         for index in range(first + shared, last):
             yield FieldChange(f"{path}/{index}", ABSENT, after[index])
+
+
+def _alike(left: list[bytes], right: list[bytes]) -> int:
+    """How many elements are the same from the start."""
+    return next(
+        (index for index, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
+        min(len(left), len(right)),
+    )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from runstore import comparison, summary
+from runstore.errors import InvalidRunError
 from runstore.manifest import Dataset, Identity
+from runstore.policy import Policy
+from runstore.store.reader import read_run
 from tests.attacks.arena import SIDES, compare, two_runs
 from tests.command_line import gate
 from tests.factories import (
@@ -134,17 +139,9 @@ def test_folders_nested_without_end_are_refused(tmp_path: Path, inside: str, com
         for side in SIDES:
             write_run(tmp_path / side / "run", passing(1))
     (tmp_path / inside).mkdir(exist_ok=True)
-    here = os.getcwd()
-    os.chdir(tmp_path / inside)
-    try:
-        for _ in range(1500):
-            os.mkdir("d")
-            os.chdir("d")
-    finally:
-        os.chdir(here)
+    (tmp_path / inside).joinpath(*["d"] * 1500).mkdir(parents=True)
     outcome = gate(tmp_path, *command)
-    for _ in range(3):  # rmtree of such a tree recurses: cut it by hand
-        os.system(f"rm -rf {tmp_path / inside / 'd'}")
+    subprocess.run(["rm", "-rf", tmp_path / inside / "d"], check=True)  # what pytest removes folders with recurses
     assert outcome.code in (2, 3), outcome.err
 
 
@@ -223,3 +220,14 @@ def test_a_manifest_without_end_is_refused_before_it_is_parsed(tmp_path: Path) -
     outcome = compare(tmp_path)
     assert (outcome.code, outcome.rules) == (3, ["invalid-run"])
     assert "larger" in outcome.text
+
+
+def test_a_slice_with_more_values_than_a_run_may_have_is_refused_however_few_are_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[Record] = [scored(f"r{n}", tags={"t": f"v{n}"}) for n in range(9)]
+    write_run(tmp_path / "baseline", before, slices=["t"])
+    write_run(tmp_path / "current", [*before, scored("z", tags={"t": "new"})], slices=["t"])
+    monkeypatch.setattr(summary, "_MAX_SLICE_VALUES", 9)
+    with pytest.raises(InvalidRunError, match="more than 9 values"):
+        comparison.compare(read_run(tmp_path / "baseline"), read_run(tmp_path / "current"), Policy())
