@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile(
     "default", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", parent=settings.get_profile("default"), max_examples=300)
+settings.register_profile("ci", parent=settings.get_profile("default"), max_examples=150)
 settings.register_profile(
     "thorough", parent=settings.get_profile("default"), max_examples=5000, derandomize=False, print_blob=True
 )

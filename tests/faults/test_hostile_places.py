@@ -18,6 +18,8 @@ from runstore.store.writer import RunWriter
 if TYPE_CHECKING:
     from tests.faults.conftest import Gate, Tree
 
+pytestmark = pytest.mark.slow
+
 PASS, FAIL, USAGE, INVALID, SYSTEM = 0, 1, 2, 3, 74
 IMPORT = ("import", "results.jsonl", "--score", "f1", "-o")
 READERS = {
