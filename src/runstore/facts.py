@@ -46,4 +46,6 @@ class Facts:
     """Of the current run, over all its records."""
     lost_series: Sequence[str]
     """Run-level metrics that only the baseline has."""
+    only_current: Sequence[Measure]
+    """Measures of metrics that only the current run has, over all its records: both sides of each are that run."""
     identical: bool

@@ -14,7 +14,7 @@ from runstore import canonical
 from runstore.canonical import JsonValue
 from runstore.shape import escape
 
-_ALIGNED_ELEMENTS = 2000
+_ALIGNED_PAIRS = 50_000  # the worst case of aligning looks at each of them several times
 
 
 class Absent:
@@ -72,13 +72,12 @@ def _text(value: JsonValue) -> bytes:
 
 
 def _list_differences(before: list[JsonValue], after: list[JsonValue], path: str) -> Iterator[FieldChange]:
-    if len(before) + len(after) > _ALIGNED_ELEMENTS:
-        if not same(before, after):
-            yield FieldChange(path, before, after)
-        return
     old, new = [_text(value) for value in before], [_text(value) for value in after]
     head = _alike(old, new)
     tail = _alike(old[head:][::-1], new[head:][::-1])
+    if (len(old) - head - tail) * (len(new) - head - tail) > _ALIGNED_PAIRS:
+        yield FieldChange(path, before, after)
+        return
     matcher = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail], False)
     for operation, *places in matcher.get_opcodes():
         start, end, first, last = (place + head for place in places)

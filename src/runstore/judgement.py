@@ -25,7 +25,7 @@ def check_selections(policy: Policy, metrics: Collection[str]) -> None:
         raise PolicyError(
             f"the rule [metrics.{rule.pattern!r}] selects no metric",
             where=policy.origin,
-            hint=f"the runs have: {', '.join(sorted(metrics)) or 'none'}",
+            hint=f"the runs have: {', '.join(sorted(metrics)) or 'none'}; of several rules for one the first decides",
         )
 
 
@@ -37,7 +37,8 @@ def judge(facts: Facts, policy: Policy) -> Iterator[Finding]:
 
 def _has_results(facts: Facts, _: Policy) -> Iterator[Finding]:
     has_series = any(measure.is_series for measure in facts.measures)
-    if facts.counts.current == 0 and not has_series:
+    has_reason = facts.counts.baseline > 0 or not has_series
+    if facts.counts.current == 0 and has_reason:
         yield Finding(
             rule=Rule.NO_RECORDS,
             level=Level.ERROR,
@@ -45,7 +46,7 @@ def _has_results(facts: Facts, _: Policy) -> Iterator[Finding]:
             observed="0",
             hint="an evaluation that produced nothing is not a pass; look at its log",
         )
-    if facts.counts.common == 0 and not has_series:
+    if facts.counts.common == 0 and has_reason:
         yield Finding(
             rule=Rule.NOTHING_COMPARED,
             level=Level.INCONCLUSIVE,
@@ -72,18 +73,19 @@ def _completed(facts: Facts, _: Policy) -> Iterator[Finding]:
 
 def _comparable(facts: Facts, _: Policy) -> Iterator[Finding]:
     before, after = facts.baseline.identity, facts.current.identity
-    fields = [("project", before.project, after.project), ("suite", before.suite, after.suite)]
     digests = {dataset.name: dataset.digest for dataset in after.datasets}
-    fields += [
-        (f"data set {dataset.name!r}", dataset.digest, digests.get(dataset.name, "absent"))
-        for dataset in before.datasets
+    fields: list[tuple[str, str, str | None]] = [
+        ("project", before.project, after.project),
+        ("suite", before.suite, after.suite),
+        *((f"data set {one.name!r}", one.digest, digests.get(one.name)) for one in before.datasets),
     ]
     for name, old, new in fields:
         if old != new:
+            found = "has none" if new is None else repr(new)
             yield Finding(
                 rule=Rule.COMPARABILITY,
                 level=Level.INCONCLUSIVE,
-                message=f"{name} differs: baseline {old!r}, current {new!r}",
+                message=f"{name} differs: baseline {old!r}, current {found}",
                 hint="compare runs of the same suite on the same data, or accept a new baseline",
             )
 
@@ -112,11 +114,10 @@ def _plain(value: object) -> str:
 
 
 def _metrics_present(facts: Facts, _: Policy) -> Iterator[Finding]:
-    if facts.counts.current == 0 and not facts.lost_series:
-        return
     carried = {measure.metric for measure in facts.measures if measure.group is None and not measure.is_series}
     present = {name for name, sums in facts.totals.metrics.items() if sums.count}
-    for name in sorted({*(carried - present), *facts.lost_series}, key=str.encode):
+    missing = carried - present if facts.counts.current else set()
+    for name in sorted({*missing, *facts.lost_series}, key=str.encode):
         yield Finding(
             rule=Rule.METRIC_MISSING,
             level=Level.ERROR,
@@ -213,6 +214,15 @@ def _limits_of(measure: Measure, rule: MetricRule) -> Iterator[Finding]:
             message=f"no record has {measure.metric} on both sides: its rule could not be checked",
         )
         return
+    if rule.limits_drop and measure.lost and measure.declared.worst is None:
+        yield Finding(
+            rule=Rule.NOTHING_COMPARED,
+            level=Level.INCONCLUSIVE,
+            metric=measure.metric,
+            message=f"{_records(measure.lost)} of the baseline have no {measure.metric} now and are not in its mean:"
+            " its drop could not be checked",
+            hint="declare a range for the metric: such records then count as its worst score",
+        )
     drop, count = measure.drop_sum, Decimal(measure.count)
     if rule.max_drop is not None and drop > exact.multiply(rule.max_drop, count):
         yield _dropped(measure, Rule.MAX_DROP, level, rule.max_drop)
@@ -254,29 +264,24 @@ def _beyond(measure: Measure, rule: Rule, level: Level, limit: Decimal, what: st
 
 def _new_metrics(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Rules on metrics that only the current run has: a floor can be checked, a drop can not."""
-    judged = {measure.metric for measure in facts.measures}
-    for name, sums in facts.totals.metrics.items():
-        rule = policy.rule_for(name)
-        if name in judged or rule is None or not sums.count:
+    for measure in facts.only_current:
+        rule = policy.rule_for(measure.metric)
+        if rule is None:
             continue
-        declared = facts.current.metrics[name]
-        measure = Measure(
-            metric=name, group=None, declared=declared, count=sums.count, baseline_sum=sums.sum, current_sum=sums.sum
-        )
         yield from _limits_of(measure, rule)
         if rule.limits_drop:
             yield Finding(
                 rule=Rule.METRIC_MISSING,
                 level=Level.INCONCLUSIVE,
-                metric=name,
-                message=f"the baseline has no metric {name}: its drop could not be checked",
+                metric=measure.metric,
+                message=f"the baseline has no metric {measure.metric}: its drop could not be checked",
                 hint="accept a baseline that has it",
             )
 
 
 def _unchecked(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Rules whose metrics are declared and carried by nothing: they were not checked, and say so."""
-    seen = {measure.metric for measure in facts.measures} | set(facts.totals.metrics)
+    seen = {measure.metric for measure in (*facts.measures, *facts.only_current)} | set(facts.totals.metrics)
     elsewhere = policy.unmatched({*facts.baseline.metrics, *facts.current.metrics})
     for rule in policy.unmatched(seen):
         if rule in elsewhere:

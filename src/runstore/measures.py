@@ -6,7 +6,7 @@ and plus what they hold, is the current run over the same pairs. Nothing else of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -77,12 +77,45 @@ def of_records(baseline: Tally, changes: Changes, declared: Mapping[str, MetricD
                 yield _measure(name, (tag, value), part, changes, declared[name])
 
 
+def of_current(
+    totals: Tally,
+    figures: Mapping[str, int | float],
+    judged: Collection[str],
+    declared: Mapping[str, MetricDeclaration],
+) -> Iterator[Measure]:
+    """A measure for each metric that only the current run has; there is nothing to compare it with but itself."""
+    for name in sorted(totals.metrics.keys() - judged, key=str.encode):
+        if totals.metrics[name].count:
+            sums = _with_failed(totals.metrics[name], totals, declared[name])
+            yield _alone(name, sums, declared[name], is_series=False)
+    for name in sorted(figures.keys() - judged, key=str.encode):
+        one = ExactSum()
+        one.add(figures[name])
+        yield _alone(name, one, declared[name], is_series=True)
+
+
+def _alone(name: str, sums: ExactSum, declared: MetricDeclaration, *, is_series: bool) -> Measure:
+    return Measure(
+        metric=name,
+        group=None,
+        declared=declared,
+        count=sums.count,
+        baseline_sum=sums.sum,
+        current_sum=sums.sum,
+        is_series=is_series,
+    )
+
+
+def _with_failed(sums: ExactSum, tally: Tally, declared: MetricDeclaration) -> ExactSum:
+    """The sums, and for each record that is not `ok` the worst score of the declared range."""
+    if declared.worst is None:
+        return sums
+    return sums.plus(_repeated(tally.records - tally.status["ok"], declared.worst))
+
+
 def _measure(name: str, group: Group, tally: Tally, changes: Changes, declared: MetricDeclaration) -> Measure:
     paired = changes.paired(group, name)
-    sums = tally.metrics[name].minus(paired.unpaired)
-    if declared.worst is not None:
-        failed = tally.records - tally.status["ok"]
-        sums = sums.plus(_repeated(failed, declared.worst))
+    sums = _with_failed(tally.metrics[name], tally, declared).minus(paired.unpaired)
     shifted = sums.minus(paired.before).plus(paired.after)
     return Measure(
         metric=name,

@@ -81,13 +81,9 @@ class Policy:
         return frozenset(name for name in metrics if not ((rule := self.rule_for(name)) and rule.limits_drop))
 
     def unmatched(self, metrics: Iterable[str]) -> list[MetricRule]:
-        """The rules that select none of the metrics."""
-        names = list(metrics)
-        return [
-            rule
-            for rule in self.metrics
-            if not any(name == rule.pattern or fnmatchcase(name, rule.pattern) for name in names)
-        ]
+        """The rules by which none of the metrics is judged, be it that they match none or that others come first."""
+        used = [self.rule_for(name) for name in metrics]
+        return [rule for rule in self.metrics if not any(rule is one for one in used)]
 
 
 def from_toml(text: str, origin: str, table: tuple[str, ...] = ()) -> Policy | None:

@@ -165,6 +165,11 @@ _SOUND: dict[str, Callable[[JsonValue], bool]] = {
 }
 
 
+def _same_object(value: JsonValue, sound: JsonValue) -> bool:
+    """Whether an object is one that is known to be sound; the order of its names is a part of that."""
+    return type(value) is dict and value == sound and list(value) == list(sound)
+
+
 def _is_sound(record: JsonObject, ranges: Ranges, tags: JsonValue = None) -> bool:
     """True only if every field is valid and the engine's sorted text of it is certainly the canonical text.
 
@@ -172,7 +177,7 @@ def _is_sound(record: JsonObject, ranges: Ranges, tags: JsonValue = None) -> boo
     """
     for name, value in record.items():
         if name == "tags":
-            if (tags is None or value != tags) and not _sound_strings(value):
+            if not (_same_object(value, tags) or _sound_strings(value)):
                 return False
         elif name == "scores":
             if not _sound_scores(value, ranges):
@@ -199,7 +204,6 @@ def write(record: JsonObject, ranges: Ranges) -> bytes:
 
 
 _SCORES = b',"scores":{'
-_OUTPUT = b',"output":'
 _REPEAT = b'"repeat":'
 _REPEAT_BYTES = len(_REPEAT) + 16  # the mark and the digits of the largest integer
 
@@ -244,14 +248,11 @@ def read_pairs(
 def _piece(verified: bytes, line: bytes, start: int) -> bytes | None:
     """What of a line is to be read beside a verified line with scores at `start`, as an object of its own.
 
-    When both lines are the same up to `,"scores":{` or `,"output":`, only the rest is. That is exact: what stands
-    before the mark in a verified line is a verified beginning; the rest is an object of its own once a brace is put
-    before it; and if the mark stood inside a nested value, the rest would have a closing brace too many.
+    When both lines are the same up to `,"scores":{`, only the rest is. That is exact as long as the rest of the
+    verified line, with a brace before it, is parsed too: if the mark stood inside a nested value, that rest would have
+    a closing brace too many. So it stands in the record itself, and what is before it is a verified beginning.
     """
     if line.startswith(verified[: start + len(_SCORES)]):
-        return b"{" + line[start + 1 :]
-    start = verified.find(_OUTPUT)
-    if start > 0 and line.startswith(verified[: start + len(_OUTPUT)]):
         return b"{" + line[start + 1 :]
     return line if line.startswith(_PREFIX) else None
 

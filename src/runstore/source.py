@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 from runstore.errors import InvalidRunError, UsageError
 
 VOLATILE = "volatile"
+_PATH_BYTES = 1024
 
 
 class Source(Protocol):
@@ -49,8 +50,8 @@ class FolderSource:
     def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
-                path = prefix + entry.name
-                if path == VOLATILE:
+                path = _checked(prefix + entry.name, self._label)
+                if path == VOLATILE and entry.is_dir(follow_symlinks=False):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     yield from self._walk(Path(entry.path), f"{path}/")
@@ -75,14 +76,15 @@ class FolderSource:
     def _runs(self, folder: Path, prefix: str) -> Iterator[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or not entry.is_dir():
+                if entry.name.startswith("."):
                     continue
-                if entry.is_symlink():
+                path = _checked(prefix + entry.name, self._label)
+                if entry.is_symlink() and not entry.is_file():
                     raise InvalidRunError(
-                        "a link among runs",
-                        where=f"{self._label}/{prefix}{entry.name}",
-                        hint="put the folder itself there",
+                        "a link among runs", where=f"{self._label}/{path}", hint="put the folder itself there"
                     )
+                if not entry.is_dir():
+                    continue
                 if _claims_to_be_run(Path(entry.path)):
                     yield prefix + entry.name
                 else:
@@ -100,6 +102,17 @@ class FolderSource:
     def is_run(self) -> bool:
         """Whether this folder itself claims to be a run."""
         return _claims_to_be_run(self._root)
+
+
+def _checked(path: str, label: str) -> str:
+    """A relative path that can be named in text and is no longer than the format allows. Raises InvalidRunError."""
+    try:
+        if len(path.encode()) <= _PATH_BYTES:
+            return path
+        problem = "a path that is too long"
+    except UnicodeEncodeError:
+        problem = "a name that is not UTF-8"
+    raise InvalidRunError(problem, where=f"{label}/{path[-80:]!a}", hint="rename it")
 
 
 def _claims_to_be_run(folder: Path) -> bool:

@@ -69,9 +69,7 @@ class Tally:
                 continue
             if value not in values:
                 if len(values) >= _MAX_SLICE_VALUES:
-                    raise InvalidRunError(
-                        f"slice {name!r} has more than {_MAX_SLICE_VALUES} values", hint="declare a coarser tag"
-                    )
+                    raise _too_many_values(name)
                 values[value] = Tally()
             found.append(values[value])
         return found
@@ -104,8 +102,15 @@ class Tally:
         return result
 
 
+def _too_many_values(tag: str) -> InvalidRunError:
+    return InvalidRunError(f"slice {tag!r} has more than {_MAX_SLICE_VALUES} values", hint="declare a coarser tag")
+
+
 def to_json(tally: Tally, points: Mapping[str, int]) -> JsonValue:
     """The summary document of a tally and the number of points of each series."""
+    for tag, values in tally.slices.items():
+        if sum(1 for part in values.values() if part.records) > _MAX_SLICE_VALUES:
+            raise _too_many_values(tag)
     return {
         "format": FORMAT,
         **_totals(tally),

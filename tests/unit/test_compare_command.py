@@ -282,7 +282,7 @@ def test_the_cache_is_where_it_was_asked_for_and_can_be_left_out(folder: Path) -
 
 
 def files_of_cache(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("1-*") if path.is_file()]
+    return [path for path in folder.rglob("*-*") if path.is_file()]
 
 
 def test_no_environment_variable_makes_a_fail_a_pass(folder: Path) -> None:

@@ -273,7 +273,7 @@ def test_what_stands_in_the_way_of_judging(
     ("old", "new", "named"),
     [
         ([("d", "1")], [("d", "2")], ["data set 'd' differs: baseline '1', current '2'"]),
-        ([("d", "1")], [], ["data set 'd' differs: baseline '1', current 'absent'"]),
+        ([("d", "1")], [], ["data set 'd' differs: baseline '1', current has none"]),
         ([("d", "1"), ("e", "1")], [("e", "2")], ["data set 'd'", "data set 'e'"]),
         ([("d", "1")], [("d", "1")], []),
     ],
@@ -348,7 +348,7 @@ def test_a_rule_that_selects_no_metric_is_an_error_that_names_those_there_are(tm
     for pattern in ("acccc", "z*"):
         with pytest.raises(PolicyError, match="selects no metric") as refused:
             compared(tmp_path / pattern.strip("*"), RUN, RUN, f"[metrics.'{pattern}']\nmax_drop = 1\n")
-        assert refused.value.hint == "the runs have: acc"
+        assert refused.value.hint == "the runs have: acc; of several rules for one the first decides"
 
 
 def test_a_rule_on_a_metric_that_is_declared_and_carried_by_nothing_is_inconclusive(tmp_path: Path) -> None:

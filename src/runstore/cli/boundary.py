@@ -13,6 +13,7 @@ import select
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -33,9 +34,14 @@ _COMPLETION = "_GATE_COMPLETE"  # the variable by which click's completion scrip
 
 
 def run_guarded(command: click.Command) -> int:
-    """Run a command line and return its exit code. A shell that asks for completions is answered, and left."""
+    """Run a command line and return its exit code.
+
+    A shell that asks for completions is answered with code 2: nothing was judged, and no variable makes a pass.
+    """
     if os.environ.get(_COMPLETION):
-        command.main(prog_name=_PROGRAM, complete_var=_COMPLETION)
+        with suppress(SystemExit, KeyError, ValueError):  # the shell's variables may be missing or no numbers
+            command.main(prog_name=_PROGRAM, complete_var=_COMPLETION)
+        return USAGE
     try:
         _guard_streams()
     except OSError:

@@ -12,9 +12,10 @@ from runstore.cli.outputs import Output, OutputType, write_all
 from runstore.cli.policy_file import find_policy
 from runstore.cli.terminal import ProgressLine
 from runstore.comparison import Comparison
-from runstore.errors import InvalidDataError
+from runstore.errors import InvalidDataError, UsageError
 from runstore.policy import Policy
 from runstore.source import FolderSource
+from runstore.store.durable import real_path
 from runstore.store.reader import read_run
 from runstore.suites import compare_suites
 from runstore.verification import VerifiedRuns
@@ -62,14 +63,17 @@ def command(
     gate compare baseline/ current/
     gate compare baseline/ current/ --format text --format html:report.html
     """
-    wanted = _wanted(outputs, output, current, baseline)
-    policy = find_policy(config)
-    result = _compare(FolderSource(baseline), FolderSource(current), policy, limit, _cache(no_cache=no_cache))
+    policy, policy_file = find_policy(config)
+    wanted = _wanted(outputs, output, policy_file, (current, baseline))
+    verified = _cache((current, baseline), no_cache=no_cache)
+    result = _compare(FolderSource(baseline), FolderSource(current), policy, limit, verified)
     write_all(wanted, view.to_json(result))
     return result.verdict.value
 
 
-def _wanted(outputs: tuple[Output, ...], output: Path | None, *inputs: Path) -> list[Output]:
+def _wanted(
+    outputs: tuple[Output, ...], output: Path | None, policy_file: Path | None, inputs: tuple[Path, Path]
+) -> list[Output]:
     """The reports to write, checked before any work is done."""
     wanted = list(outputs) or [Output("text", None)]
     if output is not None:
@@ -79,15 +83,20 @@ def _wanted(outputs: tuple[Output, ...], output: Path | None, *inputs: Path) -> 
         wanted[loose[0]] = Output(wanted[loose[0]].format, output)
     if len([one for one in wanted if one.path is None]) > 1:
         raise click.UsageError("only one report can go to stdout; give the others as --format FORMAT:FILE")
+    taken = [policy_file] if policy_file else []
     for one in wanted:
-        one.check(inputs)
+        one.check(inputs, taken)
+        taken += [one.path] if one.path else []
     return wanted
 
 
-def _cache(*, no_cache: bool) -> VerifiedRuns:
+def _cache(inputs: tuple[Path, Path], *, no_cache: bool) -> VerifiedRuns:
+    """Where verified runs are remembered. It is trusted: whoever can write there can vouch for a baseline."""
     if no_cache:
         return VerifiedRuns(None)
     if named := os.environ.get("RUNSTORE_CACHE_DIR"):
+        if any(real_path(Path(named)).is_relative_to(real_path(folder)) for folder in inputs):
+            raise UsageError(f"RUNSTORE_CACHE_DIR names a folder inside a run: {named}", hint="name one elsewhere")
         return VerifiedRuns(Path(named))
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # no home is no error
     return VerifiedRuns(Path(base) / "runstore" / "verified") if Path(base).is_absolute() else VerifiedRuns(None)

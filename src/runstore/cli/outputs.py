@@ -26,13 +26,15 @@ class Output:
     format: str
     path: Path | None
 
-    def check(self, inputs: Sequence[Path]) -> None:
-        """Refuse a place that would damage what is compared. Raises UsageError."""
+    def check(self, inputs: Sequence[Path], taken: Sequence[Path] = ()) -> None:
+        """Refuse a place that would damage what is compared, or a file in use. Raises UsageError."""
         if self.path is None:
             return
         if self.path.is_symlink() or self.path.is_dir():
             raise UsageError(f"{self.path} is a symbolic link or a folder", hint="name a file for the report")
         place = real_path(self.path)
+        if place in [real_path(path) for path in taken]:
+            raise UsageError(f"{self.path} is the policy, or another report goes there", hint="name another file")
         for folder in inputs:
             if place.is_relative_to(real_path(folder)):
                 raise UsageError(f"{self.path} lies inside {folder}", hint="write reports outside the runs")

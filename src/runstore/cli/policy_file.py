@@ -10,10 +10,11 @@ from runstore.policy import Policy
 
 _IN_PYPROJECT = ("tool", "gate")
 _BYTES = 1024 * 1024
+_MOST_DOTS = 1000
 
 
-def find_policy(config: Path | None) -> Policy:
-    """The policy to judge by; the strict default if there is none.
+def find_policy(config: Path | None) -> tuple[Policy, Path | None]:
+    """The policy to judge by, and the file it stands in; the strict default if there is none.
 
     The search goes from the working folder upward and ends at the root of the repository. Raises PolicyError.
     """
@@ -23,16 +24,16 @@ def find_policy(config: Path | None) -> Policy:
         found = _read(config)
         if found is None:
             raise PolicyError(f"{config} has no [tool.gate] table")
-        return found
+        return found, config
     for folder in _upward(Path.cwd()):
         for name in ("gate.toml", "pyproject.toml"):
             path = folder / name
             if path.is_file():
                 if (found := _read(path)) is not None:
-                    return found
+                    return found, path
             elif path.exists() or path.is_symlink():
                 raise PolicyError("not a file", where=path.name, hint="a policy that cannot be read is not passed over")
-    return Policy()
+    return Policy(), None
 
 
 def _upward(start: Path) -> list[Path]:
@@ -49,4 +50,8 @@ def _read(path: Path) -> Policy | None:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise PolicyError(f"not UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        raise PolicyError(
+            f"a line with more than {_MOST_DOTS} dots", where=str(path)
+        )  # keys that deep take hours to read
     return policy.from_toml(text, path.name, table)

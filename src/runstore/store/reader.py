@@ -20,7 +20,7 @@ from runstore.source import FolderSource, Source
 from runstore.store.hashing import BlockDigest
 
 LINE_BYTES = 16 * 1024 * 1024
-_DOCUMENT_BYTES = 256 * 1024 * 1024
+_DOCUMENT_BYTES = 32 * 1024 * 1024
 _BLOCK_BYTES = 64 * 1024
 
 
@@ -226,6 +226,12 @@ def _check_shards(described: Manifest) -> None:
     bits = shard_rank(described, files)
     if (bits is None) != (files == [shards.SINGLE]):
         raise InvalidRunError("records stand in shards exactly when they take more than 32 MiB", where="/files")
+    before = b""
+    for path in files if bits is not None else []:
+        entry = described.files[path]
+        if not entry.lines or not entry.size or entry.first is None or entry.first.encode() <= before:
+            raise InvalidRunError("is empty, or does not come after the shard before", where=f"/files/{escape(path)}")
+        before = entry.first.encode()
     for path in files[1:]:
         first = described.files[path].first
         if bits is not None and not (first and shards.starts_shard(first.encode(), bits)):

@@ -94,7 +94,7 @@ def test_a_run_that_lost_all_records_and_kept_its_series_does_not_pass(tmp_path:
     (tmp_path / "gate.toml").write_text("[records]\nmax_removed = 3\n")
     outcome = compare(tmp_path)
     assert outcome.code == 1, outcome.text
-    assert "metric-missing" in outcome.rules
+    assert "no-records" in outcome.rules
 
 
 def test_an_error_in_a_metric_without_range_does_not_leave_the_mean_unnoticed(tmp_path: Path) -> None:
@@ -139,7 +139,10 @@ def test_folders_nested_without_end_are_refused(tmp_path: Path, inside: str, com
         for side in SIDES:
             write_run(tmp_path / side / "run", passing(1))
     (tmp_path / inside).mkdir(exist_ok=True)
-    (tmp_path / inside).joinpath(*["d"] * 1500).mkdir(parents=True)
+    deep = str(tmp_path / inside)
+    for _ in range(1200):
+        deep += "/d"
+        os.mkdir(deep)  # noqa: PTH102  # pathlib recurses
     outcome = gate(tmp_path, *command)
     subprocess.run(["rm", "-rf", tmp_path / inside / "d"], check=True)  # what pytest removes folders with recurses
     assert outcome.code in (2, 3), outcome.err
@@ -231,3 +234,9 @@ def test_a_slice_with_more_values_than_a_run_may_have_is_refused_however_few_are
     monkeypatch.setattr(summary, "_MAX_SLICE_VALUES", 9)
     with pytest.raises(InvalidRunError, match="more than 9 values"):
         comparison.compare(read_run(tmp_path / "baseline"), read_run(tmp_path / "current"), Policy())
+
+
+def test_a_variable_for_completions_makes_no_pass(tmp_path: Path) -> None:
+    two_runs(tmp_path)
+    for value in ("bash_source", "bash_complete", "x"):
+        assert gate(tmp_path, "compare", "baseline", "current", env={"_GATE_COMPLETE": value}).code == 2
