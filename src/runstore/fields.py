@@ -14,6 +14,8 @@ from runstore import canonical
 from runstore.canonical import JsonValue
 from runstore.shape import escape
 
+_NUMBERS = {int, float}
+_LEAVES = {str, bool, type(None)}
 _ALIGNED_PAIRS = 50_000  # the worst case of aligning looks at each of them several times
 
 
@@ -60,11 +62,10 @@ def differences(before: JsonValue, after: JsonValue, path: str = "") -> Iterator
 
 def same(before: JsonValue, after: JsonValue) -> bool:
     """Whether two JSON values are equal as JSON (in Python, True == 1)."""
-    return type(before) is type(after) and before == after if _is_leaf(before) else _text(before) == _text(after)
-
-
-def _is_leaf(value: JsonValue) -> bool:
-    return value is None or isinstance(value, str | bool)
+    kinds = {type(before), type(after)}
+    if kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= _LEAVES):
+        return before == after
+    return len(kinds) == 1 and _text(before) == _text(after)
 
 
 def _text(value: JsonValue) -> bytes:

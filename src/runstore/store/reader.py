@@ -6,6 +6,7 @@ a file has been read to its end its digest and its number of lines must be what 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from runstore.manifest import FileEntry, Manifest
 from runstore.series import Point
 from runstore.shape import escape
 from runstore.source import FolderSource, Source
-from runstore.store.hashing import BlockDigest
 
 LINE_BYTES = 16 * 1024 * 1024
 _DOCUMENT_BYTES = 32 * 1024 * 1024
@@ -81,31 +81,28 @@ class Run:
 
     def _blocks(self, path: str) -> Iterator[Block]:
         entry = self.manifest.files[path]
-        digest = BlockDigest(entry.size)
+        digest = hashlib.sha256()
         offset, line_start = 0, 0
-        try:
-            with self.source.open(path) as file:
-                while data := file.read(_BLOCK_BYTES):
-                    digest.update(data)
-                    if offset == 0:
-                        self._check_first(path, entry, data)
-                    yield Block(path, offset, data)
-                    first_end = data.find(b"\n") + 1 or len(data)
-                    if offset + first_end - line_start > LINE_BYTES:
-                        where = self.where(path, self.line_number(path, line_start))
-                        raise InvalidRunError(f"a line is longer than {LINE_BYTES} bytes", where=where)
-                    end = data.rfind(b"\n") + 1
-                    line_start = offset + end if end else line_start
-                    offset += len(data)
-            if line_start != offset:
-                raise InvalidRunError(
-                    "the last line does not end with a line feed",
-                    where=self.where(path, self.line_number(path, line_start)),
-                    hint="the file was cut off; run again",
-                )
-            self._check_digest(path, entry, digest.hexdigest())
-        finally:
-            digest.close()
+        with self.source.open(path) as file:
+            while data := file.read(_BLOCK_BYTES):
+                digest.update(data)
+                if offset == 0:
+                    self._check_first(path, entry, data)
+                yield Block(path, offset, data)
+                first_end = data.find(b"\n") + 1 or len(data)
+                if offset + first_end - line_start > LINE_BYTES:
+                    where = self.where(path, self.line_number(path, line_start))
+                    raise InvalidRunError(f"a line is longer than {LINE_BYTES} bytes", where=where)
+                end = data.rfind(b"\n") + 1
+                line_start = offset + end if end else line_start
+                offset += len(data)
+        if line_start != offset:
+            raise InvalidRunError(
+                "the last line does not end with a line feed",
+                where=self.where(path, self.line_number(path, line_start)),
+                hint="the file was cut off; run again",
+            )
+        self._check_digest(path, entry, digest.hexdigest())
 
     def _check_first(self, path: str, entry: FileEntry, data: bytes) -> None:
         start = b"" if entry.first is None else b'{"id":' + canonical.encode(entry.first)
@@ -173,14 +170,11 @@ class Run:
     def check_file(self, path: str) -> None:
         """Check the digest of a listed file by reading it. Raises InvalidRunError."""
         entry = self.manifest.files[path]
-        digest = BlockDigest(entry.size)
-        try:
-            with self.source.open(path) as file:
-                while block := file.read(_BLOCK_BYTES):
-                    digest.update(block)
-            self._check_digest(path, entry, digest.hexdigest())
-        finally:
-            digest.close()
+        digest = hashlib.sha256()
+        with self.source.open(path) as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+        self._check_digest(path, entry, digest.hexdigest())
 
     def _check_digest(self, path: str, entry: FileEntry, found: str) -> None:
         if entry.sha256 != found:
