@@ -21,6 +21,7 @@ from runstore.manifest import Manifest, MetricDeclaration
 from runstore.measures import Measure
 from runstore.parallel import differences
 from runstore.policy import Policy
+from runstore.shape import ShapeError
 from runstore.store.reader import Run
 from runstore.summary import Tally
 from runstore.verification import Progress, VerifiedRuns, no_progress
@@ -71,12 +72,6 @@ def compare(
     Raises InvalidDataError if a run is not what it claims to be, PolicyError if a rule selects nothing.
     """
     check_selections(policy, {*baseline.manifest.metrics, *current.manifest.metrics, *elsewhere})
-    pair = RunPair(
-        baseline=baseline.manifest,
-        current=current.manifest,
-        baseline_digest=baseline.digest,
-        current_digest=current.digest,
-    )
     before = _trusted_totals(baseline, verified or VerifiedRuns(None), progress)
     declared = _declared(baseline.manifest, policy)
     lens = Lens(
@@ -88,31 +83,55 @@ def compare(
     )
     changes, equal = differences(baseline, current, lens, progress)
     after = _checked_totals(current, baseline, before, changes)
+    facts = _facts(baseline, current, declared, changes, _counts(changes, equal, before, after), before, after)
+    return _judged(facts, policy, _pair(baseline, current))
+
+
+def _facts(
+    baseline: Run,
+    current: Run,
+    declared: Mapping[str, MetricDeclaration],
+    changes: Changes,
+    counts: Counts,
+    before: Tally,
+    after: Tally,
+) -> Facts:
+    """What was observed, put together for the rules."""
     old, new = _figures(baseline, declared), _figures(current, {**current.manifest.metrics, **declared})
     found = [*measures.of_records(before, changes, declared), *measures.of_series(old, new, declared)]
-    counts = _counts(changes, equal, before, after)
-    facts = Facts(
+    compared = {measure.metric for measure in found}
+    return Facts(
         baseline=baseline.manifest,
         current=current.manifest,
         counts=counts,
         measures=found,
         changes=changes,
         totals=after,
-        only_current=list(
-            measures.of_current(after, new, {measure.metric for measure in found}, current.manifest.metrics)
-        ),
+        only_current=list(measures.of_current(after, new, compared, current.manifest.metrics)),
         lost_series=sorted(old.keys() - new.keys(), key=str.encode),
         identical=baseline.digest == current.digest,
     )
+
+
+def _judged(facts: Facts, policy: Policy, pair: RunPair) -> Comparison:
     findings = list(judge(facts, policy))
     return Comparison(
         verdict=verdict([finding.level for finding in findings]),
         policy=policy,
-        counts=counts,
+        counts=facts.counts,
         findings=findings,
-        measures=[("", measure) for measure in found],
-        changes=[("", change) for kind in ChangeClass for change in changes.kept[kind].sorted()],
+        measures=[("", measure) for measure in facts.measures],
+        changes=[("", change) for kind in ChangeClass for change in facts.changes.kept[kind].sorted()],
         runs=[pair],
+    )
+
+
+def _pair(baseline: Run, current: Run) -> RunPair:
+    return RunPair(
+        baseline=baseline.manifest,
+        current=current.manifest,
+        baseline_digest=baseline.digest,
+        current_digest=current.digest,
     )
 
 
@@ -123,8 +142,10 @@ def _trusted_totals(baseline: Run, verified: VerifiedRuns, progress: Progress) -
         verified.remember(baseline)
     else:
         verification.check_artifacts(baseline)
-    tally, _ = summary.from_json(baseline.document("summary.json"))
-    return tally
+    try:
+        return summary.from_json(baseline.document("summary.json"))[0]
+    except ShapeError as error:
+        raise baseline.located(error, "summary.json") from error
 
 
 def _checked_totals(current: Run, baseline: Run, before: Tally, changes: Changes) -> Tally:
