@@ -7,18 +7,20 @@ worst records up to a limit, so memory does not depend on how much changed.
 from __future__ import annotations
 
 import math
+import operator
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
 from runstore import canonical, paired
+from runstore.bulk import Pairs, read_pairs
 from runstore.change import Change, ChangeClass, Worst
 from runstore.errors import InvalidDataError
 from runstore.manifest import MetricDeclaration
-from runstore.paired import NOTHING, Group, PairedSums, Shifts
+from runstore.paired import Columns, Group, PairedSums, Shifts
 from runstore.pairs import Join
-from runstore.record import JsonObject, Ranges, line_key, read, read_pair, read_pairs, record_key
+from runstore.record import JsonObject, Ranges, line_key, read, read_pair, record_key
 from runstore.summary import Tally
 
 Scores = Mapping[str, int | float]
@@ -40,7 +42,8 @@ class Lens:
 
     `declared`: metrics of the baseline's records, with the directions to judge by; `ranges`: what the current run
     declares; `slices`: what the baseline declares; `strict`: metrics in which no record may get worse; `limit`: how
-    many changes of each class to keep.
+    many changes of each class to keep; `watched`: ids of records whose changes are kept whatever the limit; `sampled`:
+    (metric, tag or None) whose differences are kept one by one, for tests that need each of them.
     """
 
     declared: Mapping[str, MetricDeclaration]
@@ -48,6 +51,8 @@ class Lens:
     slices: Sequence[str] = ()
     strict: frozenset[str] = frozenset()
     limit: int = 300
+    watched: frozenset[str] = frozenset()
+    sampled: frozenset[tuple[str, str | None]] = frozenset()
 
 
 class Changes:
@@ -65,54 +70,51 @@ class Changes:
         self.strictly_regressed = 0
         self.lost_scores = 0
         self.kept = {kind: Worst(lens.limit) for kind in ChangeClass}
+        self.watched: dict[tuple[bytes, int], Change] = {}
+        """Changes of the records that the lens watches, by key."""
+        self.has_trials = False
+        """Whether a record that differs is a second or later trial of its id."""
         self._gone = Tally(lens.slices)
         self._come = Tally(lens.slices)
         self._scored: Shifts = {}
         """Of pairs in which only values of scores differ: these alone say how the totals moved."""
         self._shifted: Shifts = {}
         """Of all other pairs: `_gone` and `_come` say how the totals moved."""
+        self._columns = Columns(lens.slices, self._sign, lens.sampled)
 
     def add_pairs(self, baseline: Sequence[bytes], current: Sequence[bytes]) -> bool:
         """Pairs of lines with one id that are not equal, if all of them can be read in one go; else nothing is done."""
         pairs = read_pairs(baseline, current, self._lens.ranges)
         if pairs is None:
             return False
-        if self._lens.slices or not self._add_columns(baseline, current, pairs):
-            for line, other, (before, after) in zip(baseline, current, pairs, strict=True):
-                self._add(line, other, before, after)
+        start = 0
+        for end, shape in _runs_of_one_shape(pairs):
+            if shape is None:
+                self._add(baseline[start], current[start], *pairs[start])
+            else:
+                self._add_columns(shape, baseline[start:end], current[start:end], pairs[start:end])
+            start = end
         return True
 
     def _add_columns(
-        self, baseline: Sequence[bytes], current: Sequence[bytes], pairs: Sequence[tuple[JsonObject, JsonObject]]
-    ) -> bool:
-        """What `_add` does with each of the pairs, metric by metric; False if they are not all of one shape.
-
-        A value that is equal on both sides is added to both, which changes no difference.
-        """
-        for before, after in pairs:
-            if "status" in before or "status" in after or before.get("tags") != after.get("tags"):
-                return False
+        self, names: tuple[str, ...], baseline: Sequence[bytes], current: Sequence[bytes], pairs: Pairs
+    ) -> None:
+        """What `_add` does with each of the pairs, metric by metric; all have one shape and standing."""
         old, new = [scores_of(before) for before, _ in pairs], [scores_of(after) for _, after in pairs]
-        shapes = {*map(tuple, old), *map(tuple, new)}
-        if len(shapes) != 1 or not (names := shapes.pop()):
-            return False
-        columns = [self._add_column(name, old, new) for name in names]
-        sizes = [self._sizes(name, column) for name, column in zip(names, columns, strict=True)]
-        worst, best = _extremes(columns)
-        lost, won = (worst, best) if sizes == columns else _extremes(sizes)
-        strict = [column for name, column in zip(names, columns, strict=True) if name in self._lens.strict]
+        columns = {name: ([scores[name] for scores in old], [scores[name] for scores in new]) for name in names}
+        self._columns.add(columns, [tags_of(before) for before, _ in pairs] if self._lens.slices else [], self._scored)
+        effects = {name: self._effects(name, *columns[name]) for name in names}
+        worst, best = _extremes(list(effects.values()))
+        lost, won = (worst, best) if not self._width else _extremes([*map(self._sizes, effects, effects.values())])
+        strict = [column for name, column in effects.items() if name in self._lens.strict]
         worse = [low < 0 for low in worst]
         minded = worse if len(strict) == len(names) else [low < 0 for low in _extremes(strict)[0]] if strict else []
         self.strictly_regressed += sum(minded)
-        self.counts[ChangeClass.REGRESSED] += sum(worse)
         self._keep_worst(ChangeClass.REGRESSED, worse, [-size for size in lost], minded, baseline, current)
         better = [low >= 0 and high > 0 for low, high in zip(worst, best, strict=True)]
-        self.counts[ChangeClass.IMPROVED] += sum(better)
         self._keep_worst(ChangeClass.IMPROVED, better, won, [], baseline, current)
         same = [low == 0 == high for low, high in zip(worst, best, strict=True)]
-        self.counts[ChangeClass.CHANGED] += sum(same)
         self._keep_worst(ChangeClass.CHANGED, same, won, [], baseline, current)
-        return True
 
     def _keep_worst(
         self,
@@ -123,8 +125,18 @@ class Changes:
         baseline: Sequence[bytes],
         current: Sequence[bytes],
     ) -> None:
-        """Keep those of the `members` of a class that are among its worst."""
+        """Count the `members` of a class, and keep those of them that are among its worst."""
+        count = sum(members)
+        self.counts[kind] += count
         kept = self.kept[kind]
+        if self._lens.watched:
+            for index in compress(range(len(members)), members):
+                strict = bool(minded) and minded[index]
+                self._watch(
+                    Change(severities[index], line_key(baseline[index]), kind, baseline[index], current[index], strict)
+                )
+        if count == 0 or max(severities) <= kept.cut:
+            return
         for index in compress(range(len(members)), members):
             if severities[index] > kept.cut:
                 line, other = baseline[index], current[index]
@@ -136,18 +148,9 @@ class Changes:
         width = self._width.get(name, 1)
         return effects if width == 1 else [effect / width for effect in effects]
 
-    def _add_column(self, name: str, old: Sequence[Scores], new: Sequence[Scores]) -> list[float]:
-        """Add up one metric of pairs that all have it; the effects on it, more than 0 for better."""
-        values, others = [scores[name] for scores in old], [scores[name] for scores in new]
-        sign = self._sign[name]
-        effects = [(other - value) * sign for value, other in zip(values, others, strict=True)]
-        metrics = paired.of_group(self._scored, None)
-        sums = metrics.get(name) or paired.of_metric(metrics, name)
-        sums.before.pending += values
-        sums.after.pending += others
-        sums.regressed += sum([effect < 0 for effect in effects])
-        sums.improved += sum([effect > 0 for effect in effects])
-        return effects
+    def _effects(self, name: str, old: Sequence[int | float], new: Sequence[int | float]) -> list[float]:
+        """The effects on a metric, more than 0 for better."""
+        return list(map(operator.sub, new, old) if self._sign[name] > 0 else map(operator.sub, old, new))
 
     def add_pair(self, baseline: bytes, current: bytes) -> int:
         """Two lines with one id that are not equal.
@@ -156,46 +159,20 @@ class Changes:
         the lower one and more if it is the higher. Raises InvalidDataError if the current line is not a record.
         """
         before, after = read_pair(baseline, current, self._lens.ranges)
+        self.has_trials |= "repeat" in before
         if order := record_key(before)[1] - record_key(after)[1]:
             return order
         self._add(baseline, current, before, after)
         return 0
 
     def _add(self, baseline: bytes, current: bytes, before: JsonObject, after: JsonObject) -> None:
-        old, new = scores_of(before), scores_of(after)
-        is_ok = before.get("status", "ok") == "ok" == after.get("status", "ok")
-        if not is_ok or before.get("tags") != after.get("tags") or old.keys() != new.keys():
-            effect = self._standing_differs(before, after)
-        elif old == new:
-            effect = _UNAFFECTED
+        names = _shape(before, after)
+        if names is None:
+            self._keep(self._standing_differs(before, after), baseline, current)
+        elif names:
+            self._add_columns(names, [baseline], [current], [(before, after)])
         else:
-            effect = self._scores_differ(old, new, tags_of(before))
-        self._keep(effect, baseline, current)
-
-    def _scores_differ(self, old: Scores, new: Scores, tags: Mapping[str, str]) -> Effect:
-        """Both are `ok` and have the same scores, with other values."""
-        groups = [paired.of_group(self._scored, group) for group in self.groups_of(tags)]
-        worse = better = -1.0
-        strict = False
-        for name, value in old.items():
-            other = new[name]
-            if other == value:
-                continue
-            effect = (other - value) * self._sign[name]
-            for metrics in groups:
-                sums = metrics.get(name) or paired.of_metric(metrics, name)
-                sums.before.pending.append(value)
-                sums.after.pending.append(other)
-                if effect < 0:
-                    sums.regressed += 1
-                else:
-                    sums.improved += 1
-            if effect < 0:
-                worse = max(worse, -effect / self._width.get(name, 1))
-                strict = strict or name in self._lens.strict
-            else:
-                better = max(better, effect / self._width.get(name, 1))
-        return (ChangeClass.REGRESSED, worse, strict, "") if worse >= 0 else (ChangeClass.IMPROVED, better, False, "")
+            self._keep(_UNAFFECTED, baseline, current)
 
     def _standing_differs(self, before: JsonObject, after: JsonObject) -> Effect:
         """Status, tags or the names of the scores differ: every metric may count otherwise than before."""
@@ -225,14 +202,17 @@ class Changes:
 
     def _compare(self, old: Scores, new: Scores, tags: Mapping[str, str]) -> Effect:
         """Add up values that may differ, and say what they make of the record."""
-        groups = [paired.of_group(self._shifted, group) for group in self.groups_of(tags)]
+        groups = self.groups_of(tags)
         worse = better = -1.0
         strict = False
         for name, value in old.items():
             other = new.get(name)
             effect = -math.inf if other is None else (other - value) * self._sign.get(name, 0)
-            for metrics in groups:
-                paired.add_values(metrics, name, value, other, effect)
+            for group in groups:
+                sums = paired.of_metric(paired.of_group(self._shifted, group), name)
+                if sums.sample is None and (name, group and group[0]) in self._lens.sampled:
+                    sums.sample = []
+                paired.add_values(sums, value, other, effect)
             if effect < 0:
                 worse = max(worse, -effect / self._width.get(name, 1))
                 strict = strict or name in self._lens.strict
@@ -270,9 +250,16 @@ class Changes:
         self.counts[kind] += 1
         self.strictly_regressed += strict
         worst = self.kept[kind]
-        if severity > worst.cut:
+        if severity > worst.cut or self._lens.watched:
             key = line_key(current if baseline is None else baseline)  # type: ignore[arg-type]  # one of them is there
-            worst.add(Change(severity, key, kind, baseline, current, strict, newly))
+            change = Change(severity, key, kind, baseline, current, strict, newly)
+            self._watch(change)
+            if severity > worst.cut:
+                worst.add(change)
+
+    def _watch(self, change: Change) -> None:
+        if self._lens.watched and change.key[0].decode() in self._lens.watched:
+            self.watched[change.key] = change
 
     def groups_of(self, tags: Mapping[str, str]) -> list[Group]:
         """The groups a baseline record counts in: all records, and one for each declared tag that it has."""
@@ -286,15 +273,13 @@ class Changes:
 
     def settle(self) -> None:
         """Add up what is pending, to free its memory."""
-        for metrics in self._scored.values():
-            for sums in metrics.values():
-                sums.before.settle()
-                sums.after.settle()
+        self._columns.settle(self._scored)
+        paired.settle(self._shifted)
 
     def paired(self, group: Group, metric: str) -> PairedSums:
         """What the pairs that differ hold of a metric in a group."""
         scored, shifted = self._scored.get(group, {}), self._shifted.get(group, {})
-        return scored.get(metric, NOTHING).plus(shifted.get(metric, NOTHING))
+        return scored.get(metric, PairedSums()).plus(shifted.get(metric, PairedSums()))
 
     def moved(self, totals: Tally) -> Tally:
         """The totals of the current run, from those of the baseline."""
@@ -307,6 +292,8 @@ class Changes:
 
     def absorb(self, other: Changes) -> None:
         """Add what differs in a later part of the same two runs."""
+        self.watched |= other.watched
+        self.has_trials |= other.has_trials
         for kind, count in other.counts.items():
             self.counts[kind] += count
             self.kept[kind].absorb(other.kept[kind])
@@ -319,7 +306,34 @@ class Changes:
             for group, metrics in theirs.items():
                 for name, sums in metrics.items():
                     known = paired.of_group(mine, group)
-                    known[name] = known.get(name, NOTHING).plus(sums)
+                    paired.of_metric(known, name).absorb(sums)
+
+
+def _shape(before: JsonObject, after: JsonObject) -> tuple[str, ...] | None:
+    """The names of the scores of two records if both are `ok` and have the same tags and the same names; else None."""
+    old = tuple(scores_of(before))
+    if old != tuple(scores_of(after)) or before.get("tags") != after.get("tags"):
+        return None
+    return old if before.get("status", "ok") == "ok" == after.get("status", "ok") else None
+
+
+def _runs_of_one_shape(pairs: Pairs) -> Iterator[tuple[int, tuple[str, ...] | None]]:
+    """Pairs in a row that can be added together: where they end, and the names of their scores.
+
+    None instead of names stands for a single pair that is looked at by itself.
+    """
+    old, new = zip(*pairs, strict=True)
+    names = {tuple(record.get("scores", ())) for side in (old, new) for record in side}
+    is_one = (
+        len(names) == 1 and () not in names and not any("status" in record for side in (old, new) for record in side)
+    )
+    if is_one and [record.get("tags") for record in old] == [record.get("tags") for record in new]:
+        yield len(pairs), names.pop()
+        return
+    shapes = [_shape(before, after) or None for before, after in pairs]
+    for index, shape in enumerate(shapes):
+        if shape is None or index + 1 == len(shapes) or shapes[index + 1] != shape:
+            yield index + 1, shape
 
 
 def _width(bounds: tuple[int | float, int | float]) -> float:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import decimal
 import math
+import operator
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from runstore.canonical import number_text
@@ -51,6 +52,26 @@ class ExactSum:
         if len(self.pending) >= _BUFFERED_VALUES:
             self.settle()
 
+    def add_scaled(self, values: Sequence[int]) -> None:
+        """Add numbers given in units of 10^-6, as `scaled` gives them."""
+        self._count += len(values)
+        self._scaled += sum(values)
+        self._scaled_squares += sum(map(operator.mul, values, values))
+
+    def add_decimal(self, number: Decimal, times: int = 1) -> None:
+        """Add a decimal number some times."""
+        self._count += times
+        self._add_exact(number, times)
+
+    def absorb(self, other: ExactSum) -> None:
+        """Add the values of another sum."""
+        other.settle()
+        self._count += other._count
+        self._scaled += other._scaled
+        self._scaled_squares += other._scaled_squares
+        self._sum = _CONTEXT.add(self._sum, other._sum)
+        self._squares = _CONTEXT.add(self._squares, other._squares)
+
     def settle(self) -> None:
         """Add up what is pending."""
         if not self.pending:
@@ -64,13 +85,12 @@ class ExactSum:
                 scaled += number * times
                 scaled_squares += number * number * times
             else:
-                self._add_exact(value, times)
+                self._add_exact(Decimal(number_text(value)), times)
         self._scaled += scaled
         self._scaled_squares += scaled_squares
         self.pending.clear()
 
-    def _add_exact(self, value: int | float, times: int) -> None:
-        number = Decimal(number_text(value))
+    def _add_exact(self, number: Decimal, times: int) -> None:
         share = _CONTEXT.multiply(number, Decimal(times))
         self._sum = _CONTEXT.add(self._sum, share)
         self._squares = _CONTEXT.add(self._squares, _CONTEXT.multiply(number, share))
@@ -107,6 +127,14 @@ class ExactSum:
         )
 
 
+def scaled(values: Sequence[int | float]) -> list[int] | None:
+    """The values in units of 10^-6, if that is what the canonical text of each of them denotes; else None."""
+    if min(values) <= -1e9 or max(values) >= 1e9:
+        return None
+    numbers = [round(value * 1e6) for value in values]
+    return numbers if [number / 1e6 for number in numbers] == values else None
+
+
 def add(left: Decimal, right: Decimal) -> Decimal:
     """The exact sum of two decimals."""
     return _CONTEXT.add(left, right)
@@ -120,6 +148,11 @@ def subtract(left: Decimal, right: Decimal) -> Decimal:
 def multiply(left: Decimal, right: Decimal) -> Decimal:
     """The exact product of two decimals."""
     return _CONTEXT.multiply(left, right)
+
+
+def difference(left: int | float, right: int | float) -> Decimal:
+    """The exact difference of two numbers, as their canonical texts denote them."""
+    return _CONTEXT.subtract(exact(left), exact(right))
 
 
 def total(values: Iterable[int | float]) -> Decimal:

@@ -6,7 +6,7 @@ and plus what they hold, is the current run over the same pairs. Nothing else of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -36,6 +36,12 @@ class Measure:
     improved: int = 0
     lost: int = 0
     """Pairs in which only the baseline has the score."""
+    squares: Decimal = Decimal(0)
+    """The exact sum of the squared differences of the pairs."""
+    is_binary: bool = False
+    """Whether every score of a pair, on both sides, is 0 or 1."""
+    sample: Sequence[Decimal] | None = None
+    """The differences that are not 0, where a test needs each of them."""
     is_series: bool = False
 
     @property
@@ -127,7 +133,16 @@ def _measure(name: str, group: Group, tally: Tally, changes: Changes, declared: 
         regressed=paired.regressed,
         improved=paired.improved,
         lost=paired.lost,
+        squares=paired.differences.squares,
+        is_binary=_is_binary(sums, declared) and _is_binary(shifted, declared),
+        sample=paired.sample,
     )
+
+
+def _is_binary(sums: ExactSum, declared: MetricDeclaration) -> bool:
+    """Whether every value is 0 or 1: within [0, 1] the square of any other value is less than the value."""
+    within = declared.range is not None and declared.range[0] >= 0 and declared.range[1] <= 1
+    return within and sums.sum == sums.squares
 
 
 def _repeated(times: int, value: int | float) -> ExactSum:

@@ -2,41 +2,100 @@
 
 from __future__ import annotations
 
+import operator
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import compress
 
+from runstore import exact
 from runstore.exact import ExactSum
 
 Group = tuple[str, str] | None
 """A slice as (tag, value), or None for all records."""
+Number = int | float
+_BUFFERED_PAIRS = 2048
 
 
 @dataclass(slots=True)
 class PairedSums:
-    """Of one metric in one group, over pairs that differ: what they held before and after, and what lost its pair."""
+    """Of one metric in one group, over pairs that differ: what they held before and after, and what lost its pair.
+
+    `differences` are those of the pairs, after less before. `regressed` and `improved` count the pairs that rank the
+    current value worse and better, with those that lost it among the worse.
+    """
 
     before: ExactSum = field(default_factory=ExactSum)
     after: ExactSum = field(default_factory=ExactSum)
+    differences: ExactSum = field(default_factory=ExactSum)
     unpaired: ExactSum = field(default_factory=ExactSum)
     regressed: int = 0
     improved: int = 0
     lost: int = 0
+    sample: list[Decimal] | None = None
+    """The differences one by one, where they are asked for."""
+    pending: list[tuple[Number, Number]] = field(default_factory=list)
+    """Pairs of values taken and not yet added up."""
+
+    def add(self, value: Number, other: Number) -> None:
+        """Add one pair; who is worse is counted by the caller."""
+        self.pending.append((value, other))
+        if len(self.pending) >= _BUFFERED_PAIRS:
+            self.settle()
+
+    def settle(self) -> None:
+        """Add up what is pending."""
+        if self.pending:
+            old, new = zip(*self.pending, strict=True)
+            self.pending.clear()
+            self.add_columns(list(old), list(new))
+
+    def add_columns(self, old: list[Number], new: list[Number]) -> None:
+        """Add pairs of values; who is worse is counted by the caller."""
+        if self.sample is not None:
+            pairs = zip(old, new, strict=True)
+            self.sample += [exact.difference(other, value) for value, other in pairs if value != other]
+        before, after = exact.scaled(old), exact.scaled(new)
+        if before is not None and after is not None:
+            self.add_scaled(before, after, list(map(operator.sub, after, before)))
+            return
+        for value in old:
+            self.before.add(value)
+        for value in new:
+            self.after.add(value)
+        for (value, other), times in Counter(zip(old, new, strict=True)).items():
+            self.differences.add_decimal(exact.difference(other, value), times)
+
+    def add_scaled(self, before: Sequence[int], after: Sequence[int], differences: Sequence[int]) -> None:
+        """Add pairs of values in units of 10^-6, with their differences."""
+        self.before.add_scaled(before)
+        self.after.add_scaled(after)
+        self.differences.add_scaled(differences)
+
+    def absorb(self, other: PairedSums) -> None:
+        """Add the pairs of other sums."""
+        self.settle()
+        other.settle()
+        self.before.absorb(other.before)
+        self.after.absorb(other.after)
+        self.differences.absorb(other.differences)
+        self.unpaired.absorb(other.unpaired)
+        self.regressed += other.regressed
+        self.improved += other.improved
+        self.lost += other.lost
+        if other.sample is not None:
+            self.sample = [*(self.sample or ()), *other.sample]
 
     def plus(self, other: PairedSums) -> PairedSums:
         """Over the pairs of both."""
-        return PairedSums(
-            before=self.before.plus(other.before),
-            after=self.after.plus(other.after),
-            unpaired=self.unpaired.plus(other.unpaired),
-            regressed=self.regressed + other.regressed,
-            improved=self.improved + other.improved,
-            lost=self.lost + other.lost,
-        )
+        result = PairedSums()
+        result.absorb(self)
+        result.absorb(other)
+        return result
 
 
 Shifts = dict[Group, dict[str, PairedSums]]
-
-
-NOTHING = PairedSums()
 
 
 def of_group(shifts: Shifts, group: Group) -> dict[str, PairedSums]:
@@ -55,18 +114,82 @@ def of_metric(metrics: dict[str, PairedSums], name: str) -> PairedSums:
     return sums
 
 
-def add_values(
-    metrics: dict[str, PairedSums], name: str, value: int | float, other: int | float | None, effect: float
-) -> None:
+def add_values(sums: PairedSums, value: Number, other: Number | None, effect: float) -> None:
     """Add a baseline value and its current one, or None if that is gone; `effect` is below 0 when it got worse."""
-    sums = of_metric(metrics, name)
     if other is None:
         sums.unpaired.add(value)
         sums.lost += 1
     else:
-        sums.before.add(value)
-        sums.after.add(other)
+        sums.add(value, other)
     if effect < 0:
         sums.regressed += 1
     elif effect > 0:
         sums.improved += 1
+
+
+def settle(shifts: Shifts) -> None:
+    """Add up all that is pending, to free its memory."""
+    for metrics in shifts.values():
+        for sums in metrics.values():
+            sums.settle()
+
+
+class Columns:
+    """Pairs of one shape, taken many at a time and added up column by column when there are enough of them."""
+
+    def __init__(
+        self, slices: Sequence[str], signs: Mapping[str, int], sampled: frozenset[tuple[str, str | None]]
+    ) -> None:
+        self._slices = slices
+        self._signs = signs
+        self._sampled = sampled
+        self._columns: dict[str, tuple[list[Number], list[Number]]] = {}
+        self._tags: list[tuple[str | None, ...]] = []
+
+    def add(
+        self, columns: dict[str, tuple[list[Number], list[Number]]], tags: Sequence[Mapping[str, str]], shifts: Shifts
+    ) -> None:
+        """Take metric -> (values before, values after) of some pairs, and their tags if there are slices."""
+        if self._columns.keys() != columns.keys():
+            self.settle(shifts)
+            self._columns = {name: ([], []) for name in columns}
+        for name, (old, new) in columns.items():
+            before, after = self._columns[name]
+            before += old
+            after += new
+        self._tags += [tuple(map(one.get, self._slices)) for one in tags]
+        if len(before) >= _BUFFERED_PAIRS:
+            self.settle(shifts)
+
+    def settle(self, shifts: Shifts) -> None:
+        """Add up all that was taken."""
+        for name, (old, new) in self._columns.items():
+            if differs := list(map(operator.ne, old, new)):
+                self._settle(name, list(compress(old, differs)), list(compress(new, differs)), differs, shifts)
+        self._columns = {}
+        self._tags.clear()
+
+    def _settle(self, name: str, old: list[Number], new: list[Number], differs: list[bool], shifts: Shifts) -> None:
+        """Pairs that are equal are left out: they would be added to both sides."""
+        if not old:
+            return
+        of_metric(of_group(shifts, None), name).absorb(self._summed(name, old, new, (name, None) in self._sampled))
+        if not self._slices:
+            return
+        keep = any((name, tag) in self._sampled for tag in self._slices)
+        members: dict[tuple[str | None, ...], list[int]] = {}
+        for index, tags in enumerate(compress(self._tags, differs)):
+            members.setdefault(tags, []).append(index)
+        for tags, indices in members.items():
+            sums = self._summed(name, [old[index] for index in indices], [new[index] for index in indices], keep)
+            for tag, value in zip(self._slices, tags, strict=True):
+                if value is not None:
+                    of_metric(of_group(shifts, (tag, value)), name).absorb(sums)
+
+    def _summed(self, name: str, old: list[Number], new: list[Number], keep: bool) -> PairedSums:
+        sums = PairedSums(sample=[] if keep else None)
+        sums.add_columns(old, new)
+        falls = sum(map(operator.lt, new, old))
+        rises = len(old) - falls
+        sums.regressed, sums.improved = (falls, rises) if self._signs[name] > 0 else (rises, falls)
+        return sums

@@ -20,8 +20,8 @@ Ranges = Mapping[str, tuple[float, float]]
 
 STATUSES = ("ok", "error", "skipped")
 FIELDS = ("id", "input", "metadata", "output", "reason", "repeat", "scores", "status", "tags", "target")
-_PREFIX = b'{"id":"'
-_START = len(_PREFIX)
+PREFIX = b'{"id":"'
+_START = len(PREFIX)
 _ROOM = canonical.MAX_DEPTH - 2  # the record is one level, the value of its field another
 
 
@@ -30,7 +30,7 @@ def line_id(line: bytes) -> bytes:
 
     Raises InvalidRunError if the line does not start as a record must.
     """
-    if not line.startswith(_PREFIX):
+    if not line.startswith(PREFIX):
         raise InvalidRunError(
             'a record line must start with {"id":"', hint="`gate fmt` rewrites loose records canonically"
         )
@@ -40,6 +40,12 @@ def line_id(line: bytes) -> bytes:
         return raw
     record = canonical.loads(line)
     return str(record["id"]).encode() if isinstance(record, dict) else raw
+
+
+def line_ids(lines: Sequence[bytes]) -> list[bytes]:
+    """`line_id` of several lines that all start as a record must, by what the join has seen of them."""
+    ids = [line[_START : line.find(b'"', _START)] for line in lines]
+    return ids if b"\\" not in b"".join(ids) else [line_id(line) for line in lines]
 
 
 def line_key(line: bytes) -> tuple[bytes, int]:
@@ -127,7 +133,8 @@ _EXPLAIN = {
 }
 
 
-def _sound_scores(scores: JsonValue, ranges: Ranges) -> bool:
+def sound_scores(scores: JsonValue, ranges: Ranges) -> bool:
+    """`SOUND` for the scores, which must be declared and in range."""
     if type(scores) is not dict:
         return False
     for name, value in scores.items():
@@ -153,7 +160,7 @@ def _sound_any(value: JsonValue) -> bool:
     return type(value) is str or canonical.is_plain(value, _ROOM)
 
 
-_SOUND: dict[str, Callable[[JsonValue], bool]] = {
+SOUND: dict[str, Callable[[JsonValue], bool]] = {
     "id": lambda value: type(value) is str and value != "",
     "input": _sound_any,
     "metadata": lambda value: type(value) is dict and canonical.is_plain(value, _ROOM),
@@ -161,29 +168,20 @@ _SOUND: dict[str, Callable[[JsonValue], bool]] = {
     "reason": lambda value: _sound_strings(value) and value.keys() == {"message", "type"},  # type: ignore[union-attr]
     "repeat": lambda value: type(value) is int and 1 <= value <= MAX_SAFE_INTEGER,
     "status": lambda value: value in STATUSES,
+    "tags": _sound_strings,
     "target": _sound_any,
 }
+"""Field (but `scores`) → whether a value is valid and the engine's sorted text of it certainly the canonical text."""
 
 
-def _same_object(value: JsonValue, sound: JsonValue) -> bool:
-    """Whether an object is one that is known to be sound; the order of its names is a part of that."""
-    return type(value) is dict and value == sound and list(value) == list(sound)
-
-
-def _is_sound(record: JsonObject, ranges: Ranges, tags: JsonValue = None) -> bool:
-    """True only if every field is valid and the engine's sorted text of it is certainly the canonical text.
-
-    `tags`, if given, are known to be sound.
-    """
+def _is_sound(record: JsonObject, ranges: Ranges) -> bool:
+    """True only if every field is valid and the engine's sorted text of it is certainly the canonical text."""
     for name, value in record.items():
-        if name == "tags":
-            if not (_same_object(value, tags) or _sound_strings(value)):
-                return False
-        elif name == "scores":
-            if not _sound_scores(value, ranges):
+        if name == "scores":
+            if not sound_scores(value, ranges):
                 return False
         else:
-            test = _SOUND.get(name)
+            test = SOUND.get(name)
             if test is None or not test(value):
                 return False
     return True
@@ -201,60 +199,6 @@ def write(record: JsonObject, ranges: Ranges) -> bytes:
             pass  # a lone surrogate: the slow path says where
     check(record, ranges)
     return canonical.encode(record)
-
-
-_SCORES = b',"scores":{'
-_REPEAT = b'"repeat":'
-_REPEAT_BYTES = len(_REPEAT) + 16  # the mark and the digits of the largest integer
-
-
-def line_ids(lines: Sequence[bytes]) -> list[bytes]:
-    """`line_id` of several lines."""
-    ids = [line[_START : line.find(b'"', _START)] for line in lines]
-    return ids if b"\\" not in b"".join(ids) else [line_id(line) for line in lines]
-
-
-def read_pairs(
-    verified: Sequence[bytes], lines: Sequence[bytes], ranges: Ranges
-) -> list[tuple[JsonObject, JsonObject]] | None:
-    """The records of pairs of lines with one id: the first verified before, the second checked in full here.
-
-    Of the first only `scores` and the fields after it are parsed; and of the second, what follows a beginning that both
-    share: see `_piece`. Returns None if any of them needs a closer look: then ask `read_pair` of each.
-    """
-    rests, pieces = [], []
-    for known, line in zip(verified, lines, strict=True):
-        start = known.rfind(_SCORES)
-        if start <= 0 or _REPEAT in known[max(0, start - _REPEAT_BYTES) : start]:
-            return None
-        piece = _piece(known, line, start)
-        if piece is None:
-            return None
-        rests.append(b"{" + known[start + 1 :])
-        pieces.append(piece)
-    try:
-        before, after = canonical.loads_all(rests), canonical.loads_all(pieces)
-        if canonical.dumps_all_plain(after) != pieces:
-            return None
-    except CanonicalError:
-        return None
-    pairs = list(zip(before, after, strict=True))
-    for known_fields, fields in pairs:
-        if type(fields) is not dict or "repeat" in fields or not _is_sound(fields, ranges, known_fields.get("tags")):  # type: ignore[union-attr]
-            return None
-    return pairs  # type: ignore[return-value]  # shown to be objects
-
-
-def _piece(verified: bytes, line: bytes, start: int) -> bytes | None:
-    """What of a line is to be read beside a verified line with scores at `start`, as an object of its own.
-
-    When both lines are the same up to `,"scores":{`, only the rest is. That is exact as long as the rest of the
-    verified line, with a brace before it, is parsed too: if the mark stood inside a nested value, that rest would have
-    a closing brace too many. So it stands in the record itself, and what is before it is a verified beginning.
-    """
-    if line.startswith(verified[: start + len(_SCORES)]):
-        return b"{" + line[start + 1 :]
-    return line if line.startswith(_PREFIX) else None
 
 
 def read_pair(verified: bytes, line: bytes, ranges: Ranges) -> tuple[JsonObject, JsonObject]:

@@ -21,7 +21,7 @@ from runstore.source import FolderSource, Source
 
 LINE_BYTES = 16 * 1024 * 1024
 _DOCUMENT_BYTES = 32 * 1024 * 1024
-_BLOCK_BYTES = 64 * 1024
+_BLOCK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
