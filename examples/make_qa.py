@@ -57,7 +57,7 @@ def write(folder: Path, *, prompt: str, wrong: dict[str, tuple[str, int, float]]
         project="shop-assistant",
         suite="qa",
         name="nightly",
-        params={"model": "small-instruct-2", "prompt": prompt, "temperature": 0},
+        params={"model": "small-instruct-2", "assistant": prompt, "temperature": 0},
         datasets=[Dataset(name="shop-qa", digest="sha256:6f0a2c", version="2")],
     )
     metrics = {

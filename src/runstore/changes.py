@@ -51,7 +51,7 @@ class Lens:
     slices: Sequence[str] = ()
     strict: frozenset[str] = frozenset()
     limit: int = 300
-    watched: frozenset[str] = frozenset()
+    watched: frozenset[bytes] = frozenset()
     sampled: frozenset[tuple[str, str | None]] = frozenset()
 
 
@@ -211,7 +211,7 @@ class Changes:
             for group in groups:
                 sums = paired.of_metric(paired.of_group(self._shifted, group), name)
                 if sums.sample is None and (name, group and group[0]) in self._lens.sampled:
-                    sums.sample = []
+                    sums.sample = paired.no_sample()
                 paired.add_values(sums, value, other, effect)
             if effect < 0:
                 worse = max(worse, -effect / self._width.get(name, 1))
@@ -258,7 +258,7 @@ class Changes:
                 worst.add(change)
 
     def _watch(self, change: Change) -> None:
-        if self._lens.watched and change.key[0].decode() in self._lens.watched:
+        if change.key[0] in self._lens.watched:
             self.watched[change.key] = change
 
     def groups_of(self, tags: Mapping[str, str]) -> list[Group]:

@@ -7,16 +7,20 @@ the totals are moved from baseline to current and held against what the current 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
+from fnmatch import fnmatchcase
 
-from runstore import measures, summary, verification
+from runstore import figures, measures, presence, summary, verification
 from runstore.change import Change, ChangeClass
 from runstore.changes import Changes, Lens
+from runstore.checks import Check, check, findings_of
 from runstore.errors import InvalidDataError
-from runstore.facts import Counts, Facts
+from runstore.facts import Counts, Facts, MissingStep, Pinned
+from runstore.figures import Figures
 from runstore.findings import Finding, Level, Rule, Verdict, verdict
-from runstore.judgement import check_selections, judge
+from runstore.judgement import NO_DAY, check_selections, check_suites, combined, judge
 from runstore.manifest import Manifest, MetricDeclaration
 from runstore.measures import Measure
 from runstore.parallel import differences
@@ -24,6 +28,7 @@ from runstore.policy import Policy
 from runstore.shape import ShapeError
 from runstore.store.reader import Run
 from runstore.summary import Tally
+from runstore.trials import Whole, read_whole
 from runstore.verification import Progress, VerifiedRuns, no_progress
 
 DEFAULT_LIMIT = 300
@@ -48,6 +53,9 @@ class Comparison:
     policy: Policy
     counts: Counts
     findings: Sequence[Finding]
+    """Those of the checks, in their order."""
+    checks: Sequence[Check] = ()
+    """Everything that was asked, and the answers."""
     measures: Sequence[tuple[str, Measure]] = ()
     """(Relative path of the run, measure)."""
     changes: Sequence[tuple[str, Change]] = ()
@@ -60,19 +68,44 @@ def compare(
     current: Run,
     policy: Policy,
     *,
+    reference: Run | None = None,
+    today: date = NO_DAY,
     verified: VerifiedRuns | None = None,
     limit: int = DEFAULT_LIMIT,
-    elsewhere: Collection[str] = (),
     progress: Progress = no_progress,
 ) -> Comparison:
     """Compare a run with its baseline under a policy.
 
-    `elsewhere`: metrics of other runs of the suite, which a rule may be meant for. `limit` is how many records of each
-    class are kept for the reports; counts and verdict do not depend on it.
+    `reference`: the run that the policy pins; `today`: the day by which waivers expire, without one all have. `limit`
+    is how many records of each class are kept for the reports; counts and verdict do not depend on it.
     Raises InvalidDataError if a run is not what it claims to be, PolicyError if a rule selects nothing.
     """
-    check_selections(policy, {*baseline.manifest.metrics, *current.manifest.metrics, *elsewhere})
-    before = _trusted_totals(baseline, verified or VerifiedRuns(None), progress)
+    check_suites(policy, [])
+    check_selections(
+        policy,
+        {*baseline.manifest.metrics, *current.manifest.metrics},
+        baseline.manifest.slices,
+        reference.manifest.metrics if reference else (),
+    )
+    return compare_checked(
+        baseline, current, policy, reference=reference, today=today, verified=verified, limit=limit, progress=progress
+    )
+
+
+def compare_checked(
+    baseline: Run,
+    current: Run,
+    policy: Policy,
+    *,
+    reference: Run | None = None,
+    today: date = NO_DAY,
+    verified: VerifiedRuns | None = None,
+    limit: int = DEFAULT_LIMIT,
+    progress: Progress = no_progress,
+) -> Comparison:
+    """`compare`, of runs of which it is known that the policy selects something in them, or in others of a suite."""
+    verified = verified or VerifiedRuns(None)
+    before = _trusted_totals(baseline, verified, progress)
     declared = _declared(baseline.manifest, policy)
     lens = Lens(
         declared=_carried(declared, before),
@@ -80,46 +113,137 @@ def compare(
         slices=baseline.manifest.slices,
         strict=policy.without_drop_limit(declared),
         limit=limit,
+        watched=frozenset(map(str.encode, _named_records(policy))),
+        sampled=frozenset(_sampled(declared, policy)),
     )
     changes, equal = differences(baseline, current, lens, progress)
     after = _checked_totals(current, baseline, before, changes)
-    facts = _facts(baseline, current, declared, changes, _counts(changes, equal, before, after), before, after)
-    return _judged(facts, policy, _pair(baseline, current))
+    facts = _facts(baseline, current, policy, changes, _counts(changes, equal, before, after), before, after)
+    if reference is not None and policy.reference is not None:
+        facts = replace(facts, pinned=_pinned(reference, current, policy, facts, baseline, verified, progress))
+    return _judged(facts, policy, today, _pair(baseline, current))
+
+
+def _sampled(declared: Collection[str], policy: Policy) -> Iterator[tuple[str, str | None]]:
+    """(Metric, tag or None) for which a rule may ask the sign-flip test, which needs each difference."""
+    for name in declared:
+        rule = policy.rule_for(name)
+        if rule and rule.limits.limits_drop and rule.limits.may_permute:
+            yield name, None
+        for part in policy.slices:
+            if part.limits.significance == "required" and part.limits.may_permute and fnmatchcase(name, part.metric):
+                yield name, part.tag
+
+
+def _named_records(policy: Policy) -> frozenset[str]:
+    """The ids that waivers and the quarantine name."""
+    quarantined = policy.quarantine.records if policy.quarantine else ()
+    waived = {waiver.record for waiver in policy.waivers if waiver.record is not None}
+    return frozenset(waived | {entry.record for entry in quarantined})
 
 
 def _facts(
-    baseline: Run,
-    current: Run,
-    declared: Mapping[str, MetricDeclaration],
-    changes: Changes,
-    counts: Counts,
-    before: Tally,
-    after: Tally,
+    baseline: Run, current: Run, policy: Policy, changes: Changes, counts: Counts, before: Tally, after: Tally
 ) -> Facts:
     """What was observed, put together for the rules."""
-    old, new = _figures(baseline, declared), _figures(current, {**current.manifest.metrics, **declared})
-    found = [*measures.of_records(before, changes, declared), *measures.of_series(old, new, declared)]
+    declared = _declared(baseline.manifest, policy)
+    old = figures.of_run(baseline, declared, policy)
+    new = figures.of_run(current, {**current.manifest.metrics, **declared}, policy)
+    found = [
+        *measures.of_records(before, changes, declared),
+        *measures.of_series(old.values, new.values, declared),
+    ]
     compared = {measure.metric for measure in found}
+    whole = _whole(baseline, current, declared, before, policy, changes)
     return Facts(
         baseline=baseline.manifest,
         current=current.manifest,
         counts=counts,
         measures=found,
         changes=changes,
+        baseline_totals=before,
         totals=after,
-        only_current=list(measures.of_current(after, new, compared, current.manifest.metrics)),
-        lost_series=sorted(old.keys() - new.keys(), key=str.encode),
+        only_current=list(measures.of_current(after, new.values, compared, current.manifest.metrics)),
+        lost_series=sorted(old.values.keys() - new.values.keys(), key=str.encode),
+        whole=whole,
+        missing_steps=[*_steps(old, in_baseline=True), *_steps(new, in_baseline=False)],
+        absent=_absent(baseline, policy, changes),
+        volatile=(baseline.volatile_measures(), current.volatile_measures()) if policy.volatile else ({}, {}),
         identical=baseline.digest == current.digest,
     )
 
 
-def _judged(facts: Facts, policy: Policy, pair: RunPair) -> Comparison:
-    findings = list(judge(facts, policy))
+def _whole(
+    baseline: Run,
+    current: Run,
+    declared: Mapping[str, MetricDeclaration],
+    before: Tally,
+    policy: Policy,
+    changes: Changes,
+) -> Whole:
+    """What rules ask that only a reading of every pair can tell; nothing is read if there is none."""
+    rules = {name: rule for name in before.metrics if (rule := policy.rule_for(name))}
+    aggregates = {name: rule.aggregate for name, rule in rules.items() if rule.aggregate not in (None, "mean")}
+    clustered = {name for name, rule in rules.items() if rule.limits_drop} if changes.has_trials else set()
+    for part in policy.slices if changes.has_trials else ():
+        clustered |= {name for name in before.metrics if fnmatchcase(name, part.metric)}
+    if not aggregates and not clustered:
+        return Whole()
+    return read_whole(baseline, current, declared, aggregates, frozenset(clustered))
+
+
+def _steps(found: Figures, *, in_baseline: bool) -> list[MissingStep]:
+    return [MissingStep(metric=name, step=step, in_baseline=in_baseline) for name, step in found.missing.items()]
+
+
+def _absent(baseline: Run, policy: Policy, changes: Changes) -> frozenset[str]:
+    """Those of the ids that the policy names which neither run has: what the current run alone has is a change."""
+    names = _named_records(policy)
+    if not names:
+        return frozenset()
+    return presence.absent(baseline, names - {key[0].decode() for key in changes.watched})
+
+
+def _pinned(
+    reference: Run,
+    current: Run,
+    policy: Policy,
+    facts: Facts,
+    baseline: Run,
+    verified: VerifiedRuns,
+    progress: Progress,
+) -> Pinned:
+    """The current run, which has been checked, beside the pinned reference, which is verified as a baseline is."""
+    if reference.digest == baseline.digest:
+        return Pinned(manifest=facts.baseline, measures=facts.measures)
+    before = _trusted_totals(reference, verified, progress)
+    declared = _declared(reference.manifest, policy)
+    lens = Lens(declared=_carried(declared, before), ranges=current.manifest.ranges, limit=0)
+    changes, _ = differences(reference, current, lens, progress)
+    old = figures.of_run(reference, declared, policy)
+    new = figures.of_run(current, {**current.manifest.metrics, **declared}, policy)
+    of_records = measures.of_records(_without_slices(before), changes, declared)
+    return Pinned(
+        manifest=reference.manifest,
+        measures=[*of_records, *measures.of_series(old.values, new.values, declared)],
+    )
+
+
+def _without_slices(tally: Tally) -> Tally:
+    whole = Tally()
+    whole.status, whole.metrics = tally.status, tally.metrics
+    return whole
+
+
+def _judged(facts: Facts, policy: Policy, today: date, pair: RunPair) -> Comparison:
+    checks = list(judge(facts, policy, today))
+    findings = findings_of(checks)
     return Comparison(
         verdict=verdict([finding.level for finding in findings]),
         policy=policy,
         counts=facts.counts,
         findings=findings,
+        checks=checks,
         measures=[("", measure) for measure in facts.measures],
         changes=[("", change) for kind in ChangeClass for change in facts.changes.kept[kind].sorted()],
         runs=[pair],
@@ -184,10 +308,6 @@ def _carried(declared: Mapping[str, MetricDeclaration], tally: Tally) -> dict[st
     return {name: metric for name, metric in declared.items() if name in tally.metrics}
 
 
-def _figures(run: Run, declared: Mapping[str, MetricDeclaration]) -> dict[str, int | float]:
-    return measures.figures(run.points(), declared)
-
-
 def _counts(changes: Changes, equal: int, before: Tally, after: Tally) -> Counts:
     of = changes.counts
     differing = of[ChangeClass.REGRESSED] + of[ChangeClass.IMPROVED] + of[ChangeClass.CHANGED]
@@ -207,13 +327,23 @@ def _counts(changes: Changes, equal: int, before: Tally, after: Tally) -> Counts
     )
 
 
+def _unjudged(check: Check, policy: Policy, path: str) -> Comparison:
+    """The comparison of a run about which there is only one thing to say."""
+    return Comparison(
+        verdict=verdict([finding.level for finding in check.findings]),
+        policy=policy,
+        counts=Counts(),
+        findings=list(check.findings),
+        checks=[check],
+        runs=[RunPair(path=path)],
+    )
+
+
 def invalid(error: InvalidDataError, policy: Policy, path: str = "") -> Comparison:
     """The comparison of a run that is not what it claims to be: nothing was judged."""
     message = f"{error.where}: {error.message}" if error.where else error.message
-    finding = Finding(rule=Rule.INVALID_RUN, level=Level.INVALID, message=message, hint=error.hint or None, run=path)
-    return Comparison(
-        verdict=Verdict.INVALID, policy=policy, counts=Counts(), findings=[finding], runs=[RunPair(path=path)]
-    )
+    finding = Finding(rule=Rule.INVALID_RUN, level=Level.INVALID, message=message, hint=error.hint or None)
+    return _unjudged(check(Rule.INVALID_RUN, "both runs", finding).at(path), policy, path)
 
 
 def missing(path: str, policy: Policy) -> Comparison:
@@ -222,12 +352,9 @@ def missing(path: str, policy: Policy) -> Comparison:
         rule=Rule.RUN_MISSING,
         level=Level.ERROR,
         message=f"the baseline has a run {path!r}; the current side has none",
-        run=path,
         hint="run it again, or remove it from the baseline in a change of its own",
     )
-    return Comparison(
-        verdict=Verdict.FAIL, policy=policy, counts=Counts(), findings=[finding], runs=[RunPair(path=path)]
-    )
+    return _unjudged(check(Rule.RUN_MISSING, "the current side", finding).at(path), policy, path)
 
 
 def unexpected(path: str, policy: Policy) -> Comparison:
@@ -236,12 +363,9 @@ def unexpected(path: str, policy: Policy) -> Comparison:
         rule=Rule.RUN_ADDED,
         level=Level.NOTICE,
         message=f"run {path!r} has no baseline and was not judged",
-        run=path,
         hint="commit it as a baseline to have it judged",
     )
-    return Comparison(
-        verdict=Verdict.PASS, policy=policy, counts=Counts(), findings=[finding], runs=[RunPair(path=path)]
-    )
+    return _unjudged(check(Rule.RUN_ADDED, "the baseline side", finding).at(path), policy, path)
 
 
 def together(parts: Sequence[tuple[str, Comparison]], policy: Policy) -> Comparison:
@@ -249,12 +373,14 @@ def together(parts: Sequence[tuple[str, Comparison]], policy: Policy) -> Compari
     counts = Counts(
         **{name: sum(getattr(part.counts, name) for _, part in parts) for name in Counts.__dataclass_fields__}
     )
-    findings = [finding.at(path) for path, part in parts for finding in part.findings]
+    checks = combined([(path, part.checks) for path, part in parts])
+    findings = findings_of(checks)
     return Comparison(
         verdict=verdict([finding.level for finding in findings]),
         policy=policy,
         counts=counts,
         findings=findings,
+        checks=checks,
         measures=[(path, measure) for path, part in parts for _, measure in part.measures],
         changes=[(path, change) for path, part in parts for _, change in part.changes],
         runs=[replace(pair, path=path) for path, part in parts for pair in part.runs],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from runstore.changes import Changes
 from runstore.manifest import Manifest
 from runstore.measures import Measure
 from runstore.summary import Tally
+from runstore.trials import Whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +35,29 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pinned:
+    """The current run beside the pinned reference: what can be asked of them."""
+
+    manifest: Manifest
+    """Of the reference."""
+    measures: Sequence[Measure]
+    """Their `baseline` is the reference."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MissingStep:
+    """A series that has points, but none at the step that a rule names."""
+
+    metric: str
+    step: int
+    in_baseline: bool
+
+
+Volatile = Mapping[str, int | float]
+"""The measures of `volatile/measures.json`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """Everything the rules may ask about."""
 
@@ -42,6 +66,8 @@ class Facts:
     counts: Counts
     measures: Sequence[Measure]
     changes: Changes
+    baseline_totals: Tally
+    """Of the baseline, over all its records."""
     totals: Tally
     """Of the current run, over all its records."""
     lost_series: Sequence[str]
@@ -49,3 +75,12 @@ class Facts:
     only_current: Sequence[Measure]
     """Measures of metrics that only the current run has, over all its records: both sides of each are that run."""
     identical: bool
+    missing_steps: Sequence[MissingStep] = ()
+    absent: frozenset[str] = frozenset()
+    """Of the records that waivers and the quarantine name: the ids that neither run has."""
+    volatile: tuple[Volatile, Volatile] = field(default_factory=lambda: ({}, {}))
+    """Of the baseline and of the current run; read only if a rule asks."""
+    whole: Whole = field(default_factory=Whole)
+    """What had to be read of every pair; empty if no rule asks for it."""
+    pinned: Pinned | None = None
+    """None if the policy names no reference, or the reference has no such run."""

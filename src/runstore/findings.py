@@ -37,10 +37,16 @@ class Rule(Enum):
     MAX_ERRORS = "max-errors"
     MAX_SKIPPED = "max-skipped"
     MAX_LOST_SCORES = "max-lost-scores"
+    MAX_CHANGED = "max-changed"
     MAX_DROP = "max-drop"
     MAX_RELATIVE_DROP = "max-relative-drop"
     MIN = "min"
     MAX = "max"
+    MIN_RECORDS = "min-records"
+    REFERENCE_DROP = "reference-drop"
+    VOLATILE_MISSING = "volatile-missing"
+    SLICE_MISSING = "slice-missing"
+    SLICE_ADDED = "slice-added"
     METRIC_MISSING = "metric-missing"
     METRIC_DECLARATION = "metric-declaration"
     NO_RECORDS = "no-records"
@@ -49,6 +55,14 @@ class Rule(Enum):
     RUN_ADDED = "run-added"
     RUN_STATUS = "run-status"
     COMPARABILITY = "comparability"
+    WAIVED = "waived"
+    EVIDENCE = "evidence"
+    WAIVER_EXPIRED = "waiver-expired"
+    WAIVER_UNUSED = "waiver-unused"
+    WAIVER_BROAD = "waiver-broad"
+    QUARANTINED = "quarantined"
+    QUARANTINE_EXPIRED = "quarantine-expired"
+    QUARANTINE_UNUSED = "quarantine-unused"
     IDENTICAL = "identical"
     ATTEMPT = "attempt"
 
@@ -61,18 +75,32 @@ EXPLANATIONS = {
     Rule.MAX_ERRORS: "no more records than allowed newly errored",
     Rule.MAX_SKIPPED: "no more records than allowed are newly skipped",
     Rule.MAX_LOST_SCORES: "no more scores than allowed are gone from records that are ok",
+    Rule.MAX_CHANGED: "no more records than allowed differ in any field",
     Rule.MAX_DROP: "a metric is not worse than the baseline by more than allowed",
     Rule.MAX_RELATIVE_DROP: "a metric is not worse than the baseline by more than the allowed share of it",
     Rule.MIN: "a metric is not below its floor",
     Rule.MAX: "a metric is not above its ceiling",
+    Rule.MIN_RECORDS: "a verdict rests on no fewer pairs than asked",
+    Rule.REFERENCE_DROP: "a metric is not worse than the pinned reference by more than allowed",
+    Rule.VOLATILE_MISSING: "a measure with a rule stands in `volatile/measures.json`",
+    Rule.SLICE_MISSING: "the baseline has the slices that have a rule of their own",
+    Rule.SLICE_ADDED: "the baseline has the slices of the current run",
     Rule.METRIC_MISSING: "a metric of the baseline, or one with a rule, is there",
-    Rule.METRIC_DECLARATION: "direction, unit and range of a metric are those of the baseline",
+    Rule.METRIC_DECLARATION: "direction, unit and range of a metric are those of the baseline and of its rule",
     Rule.NO_RECORDS: "a run has results",
     Rule.NOTHING_COMPARED: "baseline and current share something to compare",
     Rule.RUN_MISSING: "every run of the baseline has its current run",
     Rule.RUN_ADDED: "a current run has a baseline",
     Rule.RUN_STATUS: "both runs were completed",
     Rule.COMPARABILITY: "both runs asked the same questions of the same data",
+    Rule.WAIVED: "nothing had to be excused by a waiver",
+    Rule.EVIDENCE: "where evidence is required, the pairs can show a drop as large as the limit",
+    Rule.WAIVER_EXPIRED: "no waiver has expired",
+    Rule.WAIVER_UNUSED: "every waiver excuses something",
+    Rule.WAIVER_BROAD: "a waiver has a ceiling that means something and ends within 366 days",
+    Rule.QUARANTINED: "no quarantined record would have counted against a limit",
+    Rule.QUARANTINE_EXPIRED: "no record's quarantine has expired",
+    Rule.QUARANTINE_UNUSED: "every quarantined record is in one of the runs",
     Rule.IDENTICAL: "the current run differs from the baseline somewhere",
     Rule.ATTEMPT: "the run is a first attempt",
 }

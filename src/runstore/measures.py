@@ -40,8 +40,8 @@ class Measure:
     """The exact sum of the squared differences of the pairs."""
     is_binary: bool = False
     """Whether every score of a pair, on both sides, is 0 or 1."""
-    sample: Sequence[Decimal] | None = None
-    """The differences that are not 0, where a test needs each of them."""
+    sample: Sequence[float] | None = None
+    """The differences that are not 0, each as the nearest double, where a test needs each of them."""
     is_series: bool = False
 
     @property

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import operator
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import compress
 
 from runstore import exact
@@ -33,8 +33,8 @@ class PairedSums:
     regressed: int = 0
     improved: int = 0
     lost: int = 0
-    sample: list[Decimal] | None = None
-    """The differences one by one, where they are asked for."""
+    sample: array[float] | None = None
+    """The differences that are not 0, each as the nearest double, where they are asked for."""
     pending: list[tuple[Number, Number]] = field(default_factory=list)
     """Pairs of values taken and not yet added up."""
 
@@ -53,10 +53,10 @@ class PairedSums:
 
     def add_columns(self, old: list[Number], new: list[Number]) -> None:
         """Add pairs of values; who is worse is counted by the caller."""
+        before, after = exact.scaled(old), exact.scaled(new)
         if self.sample is not None:
             pairs = zip(old, new, strict=True)
-            self.sample += [exact.difference(other, value) for value, other in pairs if value != other]
-        before, after = exact.scaled(old), exact.scaled(new)
+            self.sample.extend(float(exact.difference(other, value)) for value, other in pairs if value != other)
         if before is not None and after is not None:
             self.add_scaled(before, after, list(map(operator.sub, after, before)))
             return
@@ -85,7 +85,7 @@ class PairedSums:
         self.improved += other.improved
         self.lost += other.lost
         if other.sample is not None:
-            self.sample = [*(self.sample or ()), *other.sample]
+            self.sample = (self.sample or no_sample()) + other.sample
 
     def plus(self, other: PairedSums) -> PairedSums:
         """Over the pairs of both."""
@@ -93,6 +93,11 @@ class PairedSums:
         result.absorb(self)
         result.absorb(other)
         return result
+
+
+def no_sample() -> array[float]:
+    """A sample of no differences."""
+    return array("d")
 
 
 Shifts = dict[Group, dict[str, PairedSums]]
@@ -187,7 +192,7 @@ class Columns:
                     of_metric(of_group(shifts, (tag, value)), name).absorb(sums)
 
     def _summed(self, name: str, old: list[Number], new: list[Number], keep: bool) -> PairedSums:
-        sums = PairedSums(sample=[] if keep else None)
+        sums = PairedSums(sample=no_sample() if keep else None)
         sums.add_columns(old, new)
         falls = sum(map(operator.lt, new, old))
         rises = len(old) - falls

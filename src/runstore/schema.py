@@ -24,7 +24,7 @@ from runstore.canonical import JsonValue
 from runstore.shape import escape, kind
 
 VERSION = 1
-NAMES = ("comparison", "manifest", "point", "record", "summary")
+NAMES = ("calibration", "comparison", "manifest", "point", "policy", "record", "selftest", "summary")
 _SHOWN_CHARS = 60
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -25,6 +26,9 @@ class Source(Protocol):
 
     def open(self, path: str) -> BinaryIO:
         """The bytes of one file, from its start, unbuffered."""
+
+    def open_volatile(self, name: str) -> BinaryIO | None:
+        """The bytes of a file directly in `volatile/`; None if there is none. It is in no digest and in no listing."""
 
 
 class FolderSource:
@@ -65,6 +69,18 @@ class FolderSource:
     def open(self, path: str) -> BinaryIO:
         """Open a listed file for reading."""
         return (self._root / path).open("rb", buffering=0)
+
+    def open_volatile(self, name: str) -> BinaryIO | None:
+        """Open a file of `volatile/`. A symbolic link or a special file is refused (InvalidRunError)."""
+        folder = self._root / VOLATILE
+        try:
+            is_file = not folder.is_symlink() and stat.S_ISREG((folder / name).lstat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not is_file:
+            where = f"{self._label}/{VOLATILE}/{name}"
+            raise InvalidRunError("neither a file nor a folder", where=where, hint="replace links by files")
+        return self.open(f"{VOLATILE}/{name}")
 
     def runs(self) -> list[str]:
         """Relative paths of the run folders below this one, sorted; hidden folders are passed over.

@@ -12,8 +12,10 @@ from dataclasses import asdict
 from decimal import Decimal
 
 from runstore import canonical, exact
+from runstore.assessment import Assessment
 from runstore.canonical import JsonValue
 from runstore.change import Change, ChangeClass
+from runstore.checks import Check
 from runstore.comparison import Comparison, RunPair
 from runstore.facts import Counts
 from runstore.fields import ABSENT, FieldChange, differences
@@ -30,6 +32,7 @@ def to_json(comparison: Comparison) -> dict[str, JsonValue]:
     return {
         "changes": [_change(path, change) for path, change in comparison.changes],
         "changes_omitted": _omitted(comparison),
+        "checks": [_check(check) for check in comparison.checks],
         "counts": _counts(comparison.counts),
         "exit_code": comparison.verdict.value,
         "findings": [_finding(finding) for finding in comparison.findings],
@@ -109,6 +112,29 @@ def _finding(finding: Finding) -> JsonValue:
         "run": finding.run,
         "slice": _slice(finding.slice),
     }
+
+
+def _check(check: Check) -> JsonValue:
+    return {
+        "assessment": None if check.assessment is None else _assessment(check.assessment),
+        "excused_by": list(check.excused_by),
+        "limit": check.limit,
+        "margin": check.margin,
+        "metric": check.metric,
+        "observed": check.observed,
+        "origin": check.origin,
+        "outcome": check.outcome.value,
+        "read": check.read,
+        "rule": check.rule.value,
+        "run": check.run,
+        "slice": _slice(check.slice),
+        "suggestion": check.suggestion,
+        "why": check.why,
+    }
+
+
+def _assessment(found: Assessment) -> JsonValue:
+    return {**asdict(found), "interval": list(found.interval)}
 
 
 def _change(path: str, change: Change) -> JsonValue:

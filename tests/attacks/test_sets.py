@@ -60,6 +60,16 @@ def test_S4_all_but_one_record_removed_fails(tmp_path: Path) -> None:
     assert outcome.view["findings"][0]["observed"] == "99"
 
 
+def test_S4_a_policy_that_lets_records_go_still_asks_for_enough_of_them(tmp_path: Path) -> None:
+    runs(tmp_path, passing(100), passing(1))
+    (tmp_path / "gate.toml").write_text(
+        "[metrics.acc]\nmax_drop = 0.1\nmin_records = 50\n[records]\nmax_removed = 99\n"
+    )
+    outcome = compare(tmp_path)
+    assert (outcome.code, outcome.rules) == (5, ["min-records"])
+    assert (outcome.view["findings"][0]["observed"], outcome.view["findings"][0]["limit"]) == ("1", "50")
+
+
 def test_S5_a_renamed_record_is_both_removed_and_added(tmp_path: Path) -> None:
     runs(tmp_path, [*passing(3), scored("failing", 0)], [*passing(3), scored("renamed", 1)])
     outcome = compare(tmp_path)

@@ -31,10 +31,7 @@ LEFT = {
 """Rows that are left for later, and why."""
 
 PARTS_LEFT = {
-    "S4": "min_records and coverage are rules of a later policy; max_removed holds the row",
     "T9": "the part with --expect-commit",
-    "T13": "judge, prompt and seed are manifest fields of a later policy; data sets, project and suite are compared",
-    "T19": "limits on a slice are rules of a later policy; records are judged one by one",
     "P9": "archives are not imported yet: they are refused unopened; gzip is, with caps",
 }
 """Rows whose tests hold a part of what the row asks, and what is left."""

@@ -83,6 +83,16 @@ def test_T12_a_change_of_unit_or_scale_needs_a_person(tmp_path: Path) -> None:
         assert "latency" in outcome.view["findings"][0]["message"]
 
 
+def test_T12_a_scale_that_both_runs_changed_is_not_the_one_the_policy_asks_for(tmp_path: Path) -> None:
+    declared = {"latency": MetricDeclaration(direction="lower", unit="s")}
+    for side in SIDES:
+        write_run(tmp_path / side, [{"id": "a", "scores": {"latency": 0.25}}], declared, notes=side)
+    (tmp_path / "gate.toml").write_text("[metrics.latency]\nunit = 'ms'\nmax = 300\n")
+    outcome = compare(tmp_path)
+    assert (outcome.code, outcome.rules) == (4, ["metric-declaration"])
+    assert "asks for unit ms of latency; the baseline declares s" in outcome.view["findings"][0]["message"]
+
+
 def test_T12_a_score_that_left_its_scale_is_refused(tmp_path: Path) -> None:
     assert_refused(
         tmp_path,
@@ -105,6 +115,20 @@ def test_T13_another_data_set_is_not_compared_and_named(tmp_path: Path) -> None:
         True,
         False,
     )
+
+
+@pytest.mark.parametrize("name", ["judge", "judge_model", "prompt_sha256", "seed", "dataset_hash", "scorer_version"])
+@pytest.mark.parametrize("new", [{"x": 2}, {}])
+def test_T13_another_judge_prompt_or_seed_is_not_compared_and_named(
+    tmp_path: Path, name: str, new: dict[str, int]
+) -> None:
+    for side, values in (("baseline", {name: 1}), ("current", {name: 2} if new else {})):
+        write_run(tmp_path / side, passing(2), identity=Identity(params={"model": side, **values}))
+    outcome = compare(tmp_path)
+    assert (outcome.code, outcome.rules) == (5, ["comparability"])
+    assert outcome.view["findings"][0]["message"].startswith(f"params.{name} differs: baseline 1, current ")
+    (tmp_path / "gate.toml").write_text(f"[comparability]\nmay_differ = ['params.{name}']\n")
+    assert compare(tmp_path).code == 0
 
 
 def claim(metric: str, value: float) -> Any:
@@ -168,6 +192,113 @@ def test_T19_a_regression_hidden_under_a_rising_mean_fails_record_by_record(tmp_
         "rest": -1.0,
     }
     assert outcome.view["counts"]["regressed"] == 5
+
+
+def hidden_in_a_slice(folder: Path) -> None:
+    """The mean rises by 0.6, and five records of one slice fall from 1 to 0."""
+    before = [scored(f"rest{n}", 1, tags={"part": "rest"}) for n in range(5)]
+    before += [scored(f"main{n}", 0, tags={"part": "main"}) for n in range(20)]
+    after = [{**r, "scores": {"acc": 0 if str(r["id"]).startswith("rest") else 1}} for r in before]
+    write_run(folder / "baseline", before, slices=("part",))
+    write_run(folder / "current", after, slices=("part",))
+
+
+def test_T19_a_policy_that_looks_at_means_only_finds_the_slice(tmp_path: Path) -> None:
+    hidden_in_a_slice(tmp_path)
+    (tmp_path / "gate.toml").write_text("[metrics.acc]\nmax_drop = 0\n")
+    assert compare(tmp_path).code == 0
+    (tmp_path / "gate.toml").write_text("[metrics.acc]\nmax_drop = 0\n[[slices]]\ntag = 'part'\nmax_drop = 0.1\n")
+    outcome = compare(tmp_path)
+    assert (outcome.code, outcome.rules) == (1, ["max-drop"])
+    assert outcome.view["findings"][0]["slice"] == {"tag": "part", "value": "rest"}
+
+
+def move_to_another_slice(run: Path) -> None:
+    rewrite(run, "records.jsonl", lambda data: data.replace(b'"part":"rest"', b'"part":"main"'))
+    edit_summary(run, lambda summary: summary["slices"]["part"].update(main=whole(summary), rest=None))
+    edit_summary(run, lambda summary: summary["slices"]["part"].pop("rest"))
+
+
+def whole(summary: dict[str, Any]) -> dict[str, Any]:
+    return {name: summary[name] for name in ("metrics", "records", "status")}
+
+
+def declare_no_slices(run: Path) -> None:
+    edit_manifest(run, lambda manifest: manifest.update(slices=[]))
+    edit_summary(run, lambda summary: summary.update(slices={}))
+
+
+@pytest.mark.parametrize("hide", [move_to_another_slice, declare_no_slices])
+def test_T19_a_current_run_cannot_tag_a_slice_away(tmp_path: Path, hide: Any) -> None:
+    hidden_in_a_slice(tmp_path)
+    (tmp_path / "gate.toml").write_text("[metrics.acc]\nmax_drop = 0\n[[slices]]\ntag = 'part'\nmax_drop = 0.1\n")
+    hide(tmp_path / "current")
+    outcome = compare(tmp_path)
+    assert (outcome.code, "max-drop" in outcome.rules) == (1, True)
+
+
+def test_T19_a_slice_cannot_be_made_too_small_to_fail(tmp_path: Path) -> None:
+    hidden_in_a_slice(tmp_path)
+    rules = "[metrics.acc]\nmax_drop = 0\n[[slices]]\ntag = 'part'\nmax_drop = 0.1\nmin_records = 5\n"
+    (tmp_path / "gate.toml").write_text(f"{rules}[records]\nmax_removed = 5\n")
+    shutil.rmtree(tmp_path / "current")
+    kept = [scored(f"main{n}", 1, tags={"part": "main"}) for n in range(20)]
+    write_run(tmp_path / "current", [*kept, scored("rest0", 0, tags={"part": "rest"})], slices=("part",))
+    outcome = compare(tmp_path)
+    assert (outcome.code, outcome.rules) == (1, ["min-records", "max-drop"])
+
+
+WAIVER = (
+    "[[waivers]]\nmetric = 'acc'\nrecord = 'r000'\nceiling = 0.5\nowner = 'a'\nreason = 'b'\nexpires = 2026-08-01\n"
+)
+QUARANTINE = (
+    "[quarantine]\nmax_records = 1\n[[quarantine.records]]\nrecord = 'r000'\nowner = 'a'\nreason = 'b'\n"
+    "expires = 2026-08-01\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "first", "code"),
+    [
+        (WAIVER, scored("r000", 0.5), 0),
+        (WAIVER, scored("r000", 0.49), 1),
+        (WAIVER, {"id": "r000"}, 1),
+        (WAIVER, {"id": "r000", "status": "error"}, 1),
+        (WAIVER, {"id": "r000", "status": "skipped"}, 1),
+        (WAIVER, scored("r000", 0.5, repeat=2), 1),
+        (WAIVER, scored("R000", 1), 1),
+        (WAIVER, scored("r0000", 0.5), 1),
+        (QUARANTINE, scored("r000", 0), 0),
+        (QUARANTINE, {"id": "r000", "status": "error"}, 0),
+        (QUARANTINE, scored("other", 1), 1),
+        (QUARANTINE, {"id": "r000"}, 1),
+        (QUARANTINE + "[metrics.acc]\nmax_drop = 0.1\n", scored("r000", 0), 1),
+    ],
+)
+@pytest.mark.parametrize("today", ["2026-08-01", "2026-08-02"])
+def test_leave_is_for_one_record_one_reason_and_a_time(
+    tmp_path: Path, policy: str, first: Record, code: int, today: str
+) -> None:
+    write_run(tmp_path / "baseline", passing(2))
+    write_run(tmp_path / "current", [first, *passing(2)[1:]])
+    (tmp_path / "gate.toml").write_text(policy)
+    assert compare(tmp_path, "--today", today).code == (code if today == "2026-08-01" else 1)
+
+
+def test_small_steps_down_are_seen_by_the_pinned_reference(tmp_path: Path) -> None:
+    for name, value in (("pinned", 0.9), ("baseline", 0.86), ("current", 0.82)):
+        write_run(tmp_path / name, [scored("a", value)])
+    rules = "[metrics.acc]\nmax_drop = 0.05\n"
+    (tmp_path / "gate.toml").write_text(rules)
+    assert compare(tmp_path).code == 0
+    (tmp_path / "gate.toml").write_text(
+        f"{rules}[reference]\npath = 'pinned'\n[reference.metrics.acc]\nmax_drop = 0.05\n"
+    )
+    outcome = compare(tmp_path)
+    assert (outcome.code, outcome.rules) == (1, ["reference-drop"])
+    shutil.rmtree(tmp_path / "pinned")
+    outcome = gate(tmp_path, "compare", "baseline", "current")
+    assert (outcome.code, "the pinned reference is not there: pinned" in outcome.text) == (2, True)
 
 
 def test_T20_a_run_that_is_not_the_first_attempt_passes_with_a_notice(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_squares_and_sample_are_those_of_each_pair(rows: list[tuple[dict[str, ob
     sums = changes.paired(None, "acc")
     assert sums.differences.squares == sum(value * value for value in naive)
     assert sums.differences.sum == sum(naive)
-    assert sorted(sums.sample or []) == sorted(value for value in naive if value)
+    assert sorted(sums.sample or []) == sorted(float(value) for value in naive if value)
 
 
 @given(st.lists(st.tuples(SCORE, SCORE), min_size=1))

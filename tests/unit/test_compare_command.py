@@ -308,3 +308,109 @@ def test_odd_places_are_no_hindrance(tmp_path: Path) -> None:
     outcome = gate(tmp_path, "compare", "two words/é\n", "two words/é\n")
     assert outcome.code == 0
     assert gate(tmp_path, "compare", "--", "two words/é\n", "-x").code == 2
+
+
+def test_explain_says_of_every_rule_what_was_read_and_why_it_holds_also_of_a_pass(folder: Path) -> None:
+    (folder / "gate.toml").write_text("[metrics.acc]\nmax_drop = 0.5\nmin = 0.50\n")
+    for name, drop, verdict in (("same", "holds", "PASS"), ("bad", "holds", "PASS")):
+        plain, explained = gate(folder, "compare", "b", name), gate(folder, "compare", "b", name, "--explain")
+        assert (plain.code, explained.code) == (0, 0)
+        assert explained.out.startswith(plain.out)
+        assert verdict in explained.out
+        assert f"{drop}: max-drop: acc over 3 pairs: 1.0 -> " in explained.text
+        assert "(metrics.acc.max_drop)" in explained.text
+        assert "a drop of 0.5 is allowed" in explained.text
+        assert "inside its floor of 0.5" in explained.text
+        assert "both keep" in explained.text
+        assert "Checks: " not in plain.out
+    (folder / "gate.toml").write_text("[metrics.acc]\nmax_drop = 0.1\n")
+    explained = gate(folder, "compare", "b", "bad", "--explain", "--format", "text:r.txt", "--format", "json")
+    assert explained.code == 1
+    text = " ".join((folder / "r.txt").read_text().split())
+    assert "broken: max-drop: acc over 3 pairs: 1.0 -> 0.8333333333333334 (metrics.acc.max_drop)" in text
+    rules = {check["rule"]: check for check in explained.view["checks"]}
+    assert rules["max-drop"]["outcome"] == "broken"
+    assert (rules["max-drop"]["limit"], rules["max-drop"]["origin"]) == ("0.1", "metrics.acc.max_drop")
+    assert rules["max-removed"]["outcome"] == "holds"
+
+
+def test_explain_without_a_text_report_is_a_usage_error(folder: Path) -> None:
+    outcome = gate(folder, "compare", "b", "same", "--explain", "--format", "json")
+    assert (outcome.code, "--explain adds to the text report" in outcome.text) == (2, True)
+
+
+WAIVER = (
+    "[[waivers]]\nmetric = 'acc'\nrecord = 'r000'\nceiling = 0.6\nowner = 'ann'\nreason = 'known'\n"
+    "expires = 2026-08-01\n"
+)
+
+
+@pytest.mark.parametrize(("today", "code"), [("2026-08-01", 0), ("2026-08-02", 1)])
+def test_a_waiver_ends_with_its_day_and_the_report_never_prints_today(folder: Path, today: str, code: int) -> None:
+    (folder / "gate.toml").write_text(WAIVER)
+    outcome = gate(folder, "compare", "b", "bad", "--today", today, "--explain")
+    assert outcome.code == code
+    assert (today == "2026-08-01") == (today in outcome.out)
+    assert "2026-08-01" in outcome.out
+
+
+def test_by_default_today_is_the_day_of_the_clock(folder: Path) -> None:
+    (folder / "gate.toml").write_text(WAIVER.replace("2026-08-01", "2001-01-01"))
+    assert gate(folder, "compare", "b", "bad").code == 1
+    (folder / "gate.toml").write_text(WAIVER.replace("2026-08-01", "9999-01-01"))
+    assert gate(folder, "compare", "b", "bad").code == 0
+
+
+@pytest.mark.parametrize("today", ["tomorrow", "2026-13-01", "2026-07-01T00:00:00", ""])
+def test_a_day_that_is_none_is_a_usage_error(folder: Path, today: str) -> None:
+    assert gate(folder, "compare", "b", "same", "--today", today).code == 2
+
+
+REFERENCE = "[reference]\npath = 'pins/r'\n[reference.metrics.acc]\nmax_drop = 0.1\n[metrics.acc]\nmax_drop = 1\n"
+
+
+def test_the_reference_stands_beside_the_policy_and_not_beside_the_caller(folder: Path) -> None:
+    write_run(folder / "policy/pins/r", passing(3), notes="r")
+    (folder / "policy/gate.toml").write_text(REFERENCE)
+    outcome = gate(folder, "compare", "b", "bad", "-c", "policy/gate.toml", "--format", "json")
+    assert (outcome.code, outcome.rules) == (1, ["reference-drop"])
+    assert gate(folder, "compare", "b", "same", "-c", "policy/gate.toml").code == 0
+    inside = gate(folder, "compare", "b", "same", "-c", "policy/gate.toml", "-o", "policy/pins/r/x.txt")
+    assert (inside.code, "lies inside" in inside.text) == (2, True)
+    (folder / "gate.toml").write_text(REFERENCE)
+    outcome = gate(folder, "compare", "b", "bad")
+    assert (outcome.code, "the pinned reference is not there: pins/r" in outcome.text) == (2, True)
+
+
+def test_a_reference_that_is_no_sound_run_is_invalid(folder: Path) -> None:
+    write_run(folder / "pins/r", passing(3))
+    replace_bytes(folder / "pins/r", b'"r001"', b'"r000"')
+    (folder / "gate.toml").write_text(REFERENCE)
+    outcome = gate(folder, "compare", "b", "same", "--format", "json")
+    assert (outcome.code, outcome.rules) == (3, ["invalid-run"])
+    (folder / "pins/r/manifest.json").unlink()
+    assert gate(folder, "compare", "b", "same").code == 3
+
+
+def test_suites_of_a_policy_and_a_reference_of_suites(tmp_path: Path) -> None:
+    for side, acc in (("b", 1), ("c", 0.5), ("pins/r", 1)):
+        write_run(tmp_path / side / "qa/de", [scored("a", acc)])
+        write_run(tmp_path / side / "qa/fr", [scored("a", acc)])
+    (tmp_path / "gate.toml").write_text(f"{REFERENCE}[suites.'qa/fr'.records]\nmax_added = 0\n")
+    outcome = gate(tmp_path, "compare", "b", "c", "--format", "json")
+    assert (outcome.code, outcome.rules) == (1, ["reference-drop"])
+    assert [finding["run"] for finding in outcome.view["findings"]] == ["qa/de", "qa/fr"]
+    assert {check["run"] for check in outcome.view["checks"]} == {"qa/de", "qa/fr"}
+    (tmp_path / "gate.toml").write_text("[suites.'qa/nl'.records]\nmax_added = 0\n")
+    outcome = gate(tmp_path, "compare", "b", "c")
+    assert (outcome.code, "select no run" in outcome.text) == (2, True)
+
+
+def test_a_volatile_measure_that_is_no_number_makes_the_run_invalid(folder: Path) -> None:
+    (folder / "gate.toml").write_text("[volatile.p95]\nmax = 10\n")
+    outcome = gate(folder, "compare", "b", "same", "--format", "json")
+    assert (outcome.code, outcome.rules) == (1, ["volatile-missing"])
+    (folder / "same/volatile").mkdir()
+    for text, code in (('{"p95": 10}', 0), ('{"p95": 10.1}', 1), ('{"p95": NaN}', 3), ("[]", 3)):
+        (folder / "same/volatile/measures.json").write_text(text)
+        assert gate(folder, "compare", "b", "same").code == code

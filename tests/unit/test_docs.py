@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runstore import policy
+from runstore import policy, schema
+from runstore.cli import config
 from runstore.cli.main import COMMANDS
 from runstore.findings import EXPLANATIONS, Rule, Verdict
+from runstore.policy.reference import reference
 from runstore.reports import FORMATS
 from runstore.store.reader import read_run
 from runstore.verification import verify
@@ -23,8 +25,8 @@ def page(*parts: str) -> str:
     return ROOT.joinpath(*parts).read_text(encoding="utf-8")
 
 
-def first_cells(table: str) -> list[str]:
-    return re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+def blocks(language: str, *parts: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page(*parts), re.DOTALL)
 
 
 def test_every_rule_has_an_explanation_and_a_row_in_the_policy_page() -> None:
@@ -32,13 +34,23 @@ def test_every_rule_has_an_explanation_and_a_row_in_the_policy_page() -> None:
     assert rows == {rule.value: EXPLANATIONS[rule] for rule in Rule}
 
 
-def test_the_policy_page_lists_every_key() -> None:
+def test_the_keys_of_the_policy_page_are_those_of_the_schema() -> None:
+    """`gate config reference` prints what belongs between the marks."""
     text = page("docs", "policy.md")
-    metrics = text.split("## `[metrics.NAME]`")[1].split("## `[records]`")[0]
-    records = text.split("## `[records]`")[1].split("## The rules")[0]
-    named = [key for cell in re.findall(r"^\| (.+?) \|", metrics, re.M) for key in re.findall(r"`([a-z_]+)`", cell)]
-    assert sorted(named) == sorted(policy._METRIC_KEYS)
-    assert sorted(first_cells(records)) == sorted(policy._RECORD_KEYS)
+    told = text.split("<!-- keys: from `gate config reference` -->\n")[1].split("<!-- end of keys -->\n")[0]
+    assert told == reference(schema.load("policy"))
+
+
+def test_the_policy_of_the_policy_page_is_a_policy() -> None:
+    found = [policy.from_toml(block, "policy.md") for block in blocks("toml", "docs", "policy.md")]
+    assert [None if one is None else [rule.pattern for rule in one.metrics] for one in found] == [
+        ["accuracy", "latency_*"]
+    ]
+
+
+@pytest.mark.parametrize("place", [("README.md",), ("docs", "policy.md")])
+def test_every_subcommand_of_gate_config_that_is_told_of_exists(place: tuple[str, ...]) -> None:
+    assert set(re.findall(r"gate config ([a-z]+)", page(*place))) <= set(config.command.commands)
 
 
 def test_the_readme_tells_every_exit_code() -> None:

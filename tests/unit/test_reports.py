@@ -175,3 +175,48 @@ def test_the_page_shows_a_value_that_changed_from_nothing() -> None:
     assert '<em class="quiet">nothing</em>' in page
     assert "<ins>Lyon</ins>" in page
     assert "<del>Paris</del>" in page
+
+
+def finding(rule: str, level: str, record: str | None) -> dict[str, Any]:
+    return {
+        "hint": None, "level": level, "limit": None, "message": f"about {record}", "metric": None, "observed": None,
+        "record": record, "repeat": None, "rule": rule, "run": "", "slice": None,
+    }  # fmt: skip
+
+
+def test_findings_about_records_stand_below_the_one_about_the_whole_or_by_themselves() -> None:
+    view = saved("pass-identical")
+    view["findings"] = [
+        finding("max-regressed", "error", None),
+        finding("max-regressed", "error", "a"),
+        finding("waived", "notice", "b"),
+        finding("waived", "notice", "c"),
+    ]
+    groups = outline.make(view).groups
+    assert [(group.head["record"], [one["record"] for one in group.records]) for group in groups] == [
+        (None, ["a"]),
+        ("b", []),
+        ("c", []),
+    ]
+    text = reports.load("text").render(view)
+    assert all(f"about {name}" in text for name in "bc")
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+def test_of_many_slices_the_worst_are_shown_and_the_others_counted(form: str) -> None:
+    view = saved("pass-identical")
+    slices = [measure for measure in view["metrics"] if measure["slice"] and measure["metric"] == "latency"]
+    kept = [measure for measure in view["metrics"] if not measure["slice"]]
+    many = [
+        {**slices[0], "delta": float(number % 7), "slice": {"tag": "user", "value": f"u{number:02d}"}}
+        for number in range(15)
+    ]
+    view["metrics"] = [*kept, *many]
+    page = reports.load(form).render(view)
+    order = re.findall(r"u\d\d", page)
+    assert order == ["u06", "u13", "u05", "u12", "u04", "u11", "u03", "u10", "u02", "u09"]
+    assert "and 5 more slices" in page
+    view["metrics"] = [*kept, *many[:10]]
+    page = reports.load(form).render(view)
+    assert re.findall(r"u\d\d", page) == [f"u{number:02d}" for number in range(10)]
+    assert "more slice" not in page

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from runstore.verification import VerifiedRuns
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 FILES = {"json": "view.json", "text": "text.txt", "markdown": "report.md", "html": "report.html"}
+EXPLANATION = "explanation.txt"
 Record = dict[str, JsonValue]
 
 ACCURACY = {"acc": MetricDeclaration(direction="higher", range=(0, 1))}
@@ -173,6 +175,26 @@ def policy_limits(folder: Path) -> Comparison:
     return compared(write(folder / "baseline", before), write(folder / "current", after), policy)
 
 
+def slices_and_leave(folder: Path) -> Comparison:
+    """Slices with limits, more of them than a report lists, a waiver that is used and one that is not, a reference."""
+    before: list[Record] = [
+        {**record, "tags": {"lang": f"{index % 12:02d}"}} for index, record in enumerate(answers(48))
+    ]
+    after = [wrong(record, "Bonn") if index in (4, 16, 30) else record for index, record in enumerate(before)]
+    leave = "owner = 'ann'\nreason = 'a new model'\nexpires = 2026-08-01\nissue = '#12'\n"
+    policy = policy_of(
+        "[metrics.acc]\nmax_drop = 0.05\nmin = 0.9\n[metrics.latency]\nmax_drop = 10\n"
+        "[[slices]]\ntag = 'lang'\nmetric = 'acc'\nmax_drop = 0.3\nmin_records = 3\n"
+        "[[slices]]\nwhere = {lang = 'it'}\nmax_drop = 0\n"
+        f"[[waivers]]\nmetric = 'acc'\nceiling = 0.1\n{leave}"
+        f"[[waivers]]\nmetric = 'latency'\nceiling = 1\nrecord = 'de/000'\n{leave}"
+        "[reference]\npath = 'pinned'\n[reference.metrics.acc]\nmax_drop = 0.2\n"
+    )
+    places = [write(folder / "baseline", before), write(folder / "current", after)]
+    runs = [read_run(FolderSource(place, place.name)) for place in places]
+    return comparison.compare(runs[0], runs[1], policy, reference=runs[0], today=date(2026, 7, 1))
+
+
 HOSTILE = (
     "</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>",
     "` `` ``` | a | b |\n\n# @everyone ![x](https://example.org/x.png) <details>",
@@ -212,18 +234,25 @@ CASES: dict[str, Callable[[Path], Comparison]] = {
     "invalid-digest": invalid,
     "suite-of-many-runs": suite,
     "hostile-text": hostile,
+    "fail-slices-and-leave": slices_and_leave,
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_format_of_a_comparison_is_what_it_was(name: str, tmp_path: Path) -> None:
     shown = view.to_json(CASES[name](tmp_path))
-    found = {file: reports.load(form).render(shown) for form, file in FILES.items()}
+    found = rendered(shown)
     if os.environ.get("RUNSTORE_UPDATE_GOLDEN"):
         for file, text in found.items():
             (GOLDEN / name).mkdir(parents=True, exist_ok=True)
             (GOLDEN / name / file).write_bytes(text.encode())
-    assert found == {file: (GOLDEN / name / file).read_bytes().decode() for file in FILES.values()}
+    assert found == {file: (GOLDEN / name / file).read_bytes().decode() for file in found}
+
+
+def rendered(view: Mapping[str, JsonValue]) -> dict[str, str]:
+    """File → report, in every format, and the explanation."""
+    texts = {file: reports.load(form).render(view) for form, file in FILES.items()}
+    return {**texts, EXPLANATION: reports.load_explanation().render(view)}
 
 
 def test_every_golden_folder_has_its_case() -> None:
@@ -237,8 +266,8 @@ def saved(name: str) -> dict[str, JsonValue]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_saved_comparison_renders_to_the_same_bytes(name: str) -> None:
-    found = {file: reports.load(form).render(saved(name)) for form, file in FILES.items()}
-    assert found == {file: (GOLDEN / name / file).read_bytes().decode() for file in FILES.values()}
+    found = rendered(saved(name))
+    assert found == {file: (GOLDEN / name / file).read_bytes().decode() for file in found}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -248,10 +277,10 @@ def test_a_view_is_what_its_schema_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_colour_adds_nothing_but_colour(name: str) -> None:
-    text = reports.load("text")
-    colored = text.render(saved(name), color=True)
-    assert "\x1b[" in colored
-    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == text.render(saved(name))
+    for text in (reports.load("text"), reports.load_explanation()):
+        colored = text.render(saved(name), color=True)
+        assert "\x1b[" in colored
+        assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == text.render(saved(name))
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "hostile-text"])

@@ -180,3 +180,11 @@ def test_a_record_is_found_in_whichever_shard_it_stands(tmp_path: Path, gate: Ga
     for name in ends:
         code, out, _ = gate("show", tmp_path / "run", "--record", name, "--format", "json")
         assert (code, [found["metadata"] for found in json.loads(out)]) == (0, [{"n": int(name)}])
+
+
+def test_volatile_measures_are_listed(tmp_path: Path, gate: Gate) -> None:
+    with RunWriter(tmp_path / "run") as writer:
+        writer.append({"id": "a"})
+        writer.add_volatile("measures", {"p95_ms": 112.5, "cost\x1b": 2})
+    _, out, _ = gate("show", tmp_path / "run")
+    assert out.endswith("volatile  value\ncost\\x1b  2\np95_ms    112.5\n")

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from runstore import comparison
 from runstore.comparison import Comparison
 from runstore.errors import PolicyError, UsageError
 from runstore.facts import Counts
-from runstore.findings import Verdict
+from runstore.findings import Rule, Verdict
 from runstore.policy import Policy, from_toml
 from runstore.source import FolderSource
+from runstore.store.reader import read_run
 from runstore.suites import compare_suites
 from runstore.verification import VerifiedRuns
 from tests.factories import SHARE, passing, replace_bytes, scored, write_run
 
 
-def compared(place: Path, policy: Policy | None = None) -> Comparison:
+def compared(place: Path, policy: Policy | None = None, reference: Path | None = None) -> Comparison:
     return compare_suites(
-        FolderSource(place / "b"), FolderSource(place / "c"), policy or Policy(), verified=VerifiedRuns(None), limit=10
+        FolderSource(place / "b"),
+        FolderSource(place / "c"),
+        policy or Policy(),
+        reference=FolderSource(reference) if reference else None,
+        today=date(2026, 7, 1),
+        verified=VerifiedRuns(None),
+        limit=10,
     )
+
+
+def asked(text: str) -> Policy:
+    policy = from_toml(text, "gate.toml")
+    assert policy is not None
+    return policy
 
 
 def rows(found: Comparison) -> list[tuple[str, str, str]]:
@@ -113,3 +129,144 @@ def test_a_rule_that_selects_no_metric_of_any_run_is_an_error(tmp_path: Path) ->
     policy = from_toml("[metrics.typo]\nmin = 1\n", "gate.toml")
     with pytest.raises(PolicyError, match="selects no metric"):
         compared(tmp_path, policy)
+
+
+def suite_that_dropped(place: Path) -> None:
+    """Two runs, `de` and `fr`, whose means fell by 0.1 and 0.3; of each, what is pinned was 0.1 better still."""
+    for name, before, after in (("de", 0.8, 0.7), ("fr", 0.8, 0.5)):
+        for side, value in (("b", before), ("c", after), ("r", 0.9)):
+            write_run(place / side / "qa" / name, [scored("a", value)], slices=("lang",))
+
+
+LOOSE = "[metrics.acc]\nmax_drop = 0.2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        (LOOSE, ["qa/fr"]),
+        (LOOSE + "[suites.'qa/fr'.metrics.acc]\nmax_drop = 0.3\n", []),
+        (LOOSE + "[suites.'qa/*'.metrics.acc]\nmax_drop = 0.05\n", None),
+        (LOOSE + "[suites.'qa/d*'.metrics.acc]\nmax_drop = 0.05\n", ["qa/de", "qa/fr"]),
+        (LOOSE + "[suites.'qa/d*'.metrics.'*']\nmin = 0.6\n[suites.'qa/fr'.metrics.acc]\nmin = 0.6\n", None),
+        ("[records]\nmax_regressed = 0\n[suites.'*'.records]\nmax_regressed = 1\n", []),
+        ("[records]\nmax_regressed = 1\n[suites.'*/de'.records]\nmax_regressed = 0\n", ["qa/de"]),
+    ],
+)
+def test_the_rules_of_a_run_take_the_place_of_the_general_ones(
+    tmp_path: Path, text: str, broken: list[str] | None
+) -> None:
+    suite_that_dropped(tmp_path)
+    if broken is None:
+        with pytest.raises(PolicyError, match=r"the rules \[metrics\] select no run"):
+            compared(tmp_path, asked(text))
+    else:
+        found = compared(tmp_path, asked(text))
+        assert [run for run, _, level in rows(found) if level == "error"] == broken
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (LOOSE + "[suites.'nope/*'.records]\nmax_added = 0\n", "select no run"),
+        (LOOSE + "[suites.'*'.records]\nmax_added = 0\n[suites.'qa/de'.records]\nmax_added = 1\n", "select no run"),
+        (LOOSE + "[suites.'qa/de'.metrics.f1]\nmax_drop = 0\n", "selects no metric"),
+        (LOOSE + "[[slices]]\ntag = 'topic'\nmax_drop = 0\n", "which no baseline declares"),
+    ],
+)
+def test_rules_that_select_nothing_in_the_runs_they_are_for_are_an_error(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    suite_that_dropped(tmp_path)
+    with pytest.raises(PolicyError, match=message):
+        compared(tmp_path, asked(text))
+
+
+def test_rules_for_runs_of_a_suite_are_refused_where_two_runs_are_compared(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "b", passing(1)))
+    with pytest.raises(PolicyError, match="select no run"):
+        comparison.compare(run, run, asked("[suites.'*'.records]\nmax_added = 0\n"))
+
+
+def test_a_rule_on_slices_holds_for_the_runs_that_declare_the_tag(tmp_path: Path) -> None:
+    for side in "bc":
+        write_run(tmp_path / side / "one", [scored("a", tags={"lang": "de"})], slices=("lang",), notes=side)
+        write_run(tmp_path / side / "two", [scored("a")], notes=side)
+    assert rows(compared(tmp_path, asked("[[slices]]\ntag = 'lang'\nmax_drop = 0\n"))) == []
+
+
+WAIVER = "[[waivers]]\nmetric = 'acc'\nceiling = 0.3\nowner = 'a'\nreason = 'b'\nexpires = {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        (LOOSE + WAIVER.format("2026-08-01"), [("qa/fr", "waived")]),
+        ("[metrics.acc]\nmax_drop = 0.3\n" + WAIVER.format("2026-08-01"), [("", "waiver-unused")]),
+        (LOOSE + WAIVER.format("2026-06-01"), [("qa/fr", "max-drop"), ("", "waiver-expired")]),
+        (LOOSE + WAIVER.format("2028-06-01"), [("qa/fr", "waived"), ("", "waiver-broad")]),
+    ],
+)
+def test_a_waiver_of_a_suite_is_used_if_any_run_uses_it_and_spoken_of_once(
+    tmp_path: Path, text: str, rules: list[tuple[str, str]]
+) -> None:
+    suite_that_dropped(tmp_path)
+    found = compared(tmp_path, asked(text))
+    assert [(run, rule) for run, rule, _ in rows(found)] == rules
+    assert sum(check.rule is Rule.WAIVER_UNUSED for check in found.checks) <= 1
+
+
+PINNED = "[reference]\npath = 'r'\n[reference.metrics.acc]\nmax_drop = 0.3\n[metrics.acc]\nmax_drop = 1\n"
+
+
+def test_each_run_is_held_against_the_run_of_the_reference_at_its_path(tmp_path: Path) -> None:
+    suite_that_dropped(tmp_path)
+    found = compared(tmp_path, asked(PINNED), tmp_path / "r")
+    assert rows(found) == [("qa/fr", "reference-drop", "error")]
+
+
+def test_a_run_that_the_reference_does_not_have_is_inconclusive(tmp_path: Path) -> None:
+    suite_that_dropped(tmp_path)
+    shutil.rmtree(tmp_path / "r/qa/fr")
+    found = compared(tmp_path, asked(PINNED), tmp_path / "r")
+    assert rows(found) == [("qa/fr", "reference-drop", "inconclusive")]
+
+
+def test_a_run_is_no_reference_of_a_suite(tmp_path: Path) -> None:
+    suite_that_dropped(tmp_path)
+    with pytest.raises(UsageError, match=r"the pinned reference .* is a run"):
+        compared(tmp_path, asked(PINNED), tmp_path / "r/qa/de")
+
+
+def test_a_reference_that_is_not_what_it_claims_to_be_makes_the_run_invalid(tmp_path: Path) -> None:
+    suite_that_dropped(tmp_path)
+    (tmp_path / "r/qa/fr/summary.json").unlink()
+    found = compared(tmp_path, asked(PINNED), tmp_path / "r")
+    assert rows(found) == [("qa/fr", "invalid-run", "invalid")]
+
+
+def test_a_rule_that_only_a_run_without_a_baseline_could_be_meant_for_is_an_error(tmp_path: Path) -> None:
+    suite_that_dropped(tmp_path)
+    write_run(tmp_path / "c/new", [{"id": "a", "scores": {"f1": 0}}], {"f1": SHARE})
+    with pytest.raises(PolicyError, match="selects no metric"):
+        compared(tmp_path, asked("[metrics.f1]\nmin = 1\n"))
+    with pytest.raises(PolicyError, match="select no run"):
+        compared(tmp_path, asked("[suites.new.records]\nmax_added = 1\n"))
+
+
+def test_a_rule_that_only_the_pinned_reference_could_be_meant_for_is_an_error(tmp_path: Path) -> None:
+    suite_that_dropped(tmp_path)
+    for name in ("de", "fr"):
+        shutil.rmtree(tmp_path / "r/qa" / name)
+        write_run(tmp_path / "r/qa" / name, [{"id": "a", "scores": {"acc": 1, "f1": 0}}], {"acc": SHARE, "f1": SHARE})
+    with pytest.raises(PolicyError, match="selects no metric"):
+        compared(tmp_path, asked(PINNED + "[metrics.f1]\nmin = 1\n"), tmp_path / "r")
+    runs = [read_run(tmp_path / side / "qa/de") for side in ("b", "c", "r")]
+    with pytest.raises(PolicyError, match="selects no metric"):
+        comparison.compare(runs[0], runs[1], asked(PINNED + "[metrics.f1]\nmin = 1\n"), reference=runs[2])
+
+
+def test_a_suite_with_a_run_that_cannot_be_read_is_invalid_whatever_the_rules_select(tmp_path: Path) -> None:
+    suite_that_dropped(tmp_path)
+    (tmp_path / "b/qa/fr/manifest.json").write_text("{}")
+    assert compared(tmp_path, asked("[metrics.f1]\nmin = 1\n")).verdict is Verdict.INVALID

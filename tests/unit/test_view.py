@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runstore import canonical, schema, view
+from runstore import canonical, reports, schema, view
+from runstore.assessment import Assessment
 from runstore.comparison import compare
-from runstore.policy import Policy
+from runstore.findings import Rule
+from runstore.policy import Policy, from_toml
 from tests.factories import HIGHER, Record, pair_of_runs, passing, scored
 
 
@@ -91,3 +94,52 @@ def test_scores_as_far_apart_as_the_doubles_reach_can_still_be_shown(tmp_path: P
     found = viewed(tmp_path, sides[0], sides[1], metrics={"m": HIGHER})
     assert found["verdict"] == "FAIL"
     canonical.encode_document(found)
+
+
+def test_a_view_holds_every_check_with_its_answer(tmp_path: Path) -> None:
+    asked = from_toml("[metrics.acc]\nmin = 0.50\n[records]\nmax_regressed = 1\n", "gate.toml")
+    assert asked is not None
+    sides = pair_of_runs(tmp_path, [scored("a"), scored("b")], [scored("a"), scored("b", 0.8)])
+    found: dict[str, Any] = view.to_json(compare(*sides, asked))
+    assert list(schema.validate("comparison", found)) == []
+    assert [check for check in found["checks"] if check["rule"] == "min"] == [
+        {
+            "assessment": None,
+            "excused_by": [],
+            "limit": "0.5",
+            "margin": "0.4",
+            "metric": "acc",
+            "observed": "0.9",
+            "origin": "metrics.acc.min",
+            "outcome": "holds",
+            "read": "acc over 2 pairs: 1.0 -> 0.9",
+            "rule": "min",
+            "run": "",
+            "slice": None,
+            "suggestion": "0.9",
+            "why": "0.4 inside its floor of 0.5",
+        }
+    ]
+
+
+def test_an_assessment_is_shown_as_its_schema_says(tmp_path: Path) -> None:
+    result = compare(*pair_of_runs(tmp_path, [scored("a")], [scored("a", 0.5)]), Policy())
+    for power in (0.9, None):
+        sure = Assessment(
+            test="t", pairs=9, units=3, estimate=-0.5, standard_error=0.2, interval=(-0.6, -0.4), p=0.01,
+            p_adjusted=0.02, significant=True, detectable=power, power=power, could_show=True,
+        )  # fmt: skip
+        checks = [replace(check, assessment=sure) for check in result.checks]
+        found: dict[str, Any] = view.to_json(replace(result, checks=checks))
+        assert list(schema.validate("comparison", found)) == []
+        assert (found["checks"][0]["assessment"]["p_adjusted"], power) == (0.02, sure.power)
+        told = " ".join(reports.load_explanation().render(found).split())
+        assert "t over 3 units: p = 0.01" in told
+        assert "interval -0.6000 to -0.4000" in told
+        assert ("power 0.9" in told) == (power is not None)
+
+
+def test_the_findings_are_those_of_the_checks(tmp_path: Path) -> None:
+    result = compare(*pair_of_runs(tmp_path, passing(3), [scored("r000", 0)]), Policy())
+    assert result.findings == [finding for check in result.checks for finding in check.findings]
+    assert {finding.rule for finding in result.findings} == {Rule.MAX_REGRESSED, Rule.MAX_REMOVED}

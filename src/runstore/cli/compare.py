@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -45,6 +47,16 @@ from runstore.verification import VerifiedRuns
     "--limit", type=click.IntRange(min=0), default=comparison.DEFAULT_LIMIT, show_default=True, metavar="N",
     help="How many records of each class the reports list. Counts and verdict do not depend on it.",
 )  # fmt: skip
+@click.option(
+    "--explain", is_flag=True,
+    help="Say in the text report of every rule what was read, the limit and where it stands, and why it holds or not.",
+)  # fmt: skip
+@click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="The day by which waivers expire, as YYYY-MM-DD. Default: today, in UTC.",
+)
 @click.option("--no-cache", is_flag=True, help="Verify the baseline in full even if it was verified before.")
 def command(
     baseline: Path,
@@ -53,6 +65,8 @@ def command(
     outputs: tuple[Output, ...],
     output: Path | None,
     limit: int,
+    explain: bool,
+    today: datetime | None,
     no_cache: bool,
 ) -> int:
     """Compare the run CURRENT with its BASELINE and exit with the verdict.
@@ -64,15 +78,50 @@ def command(
     gate compare baseline/ current/ --format text --format html:report.html
     """
     policy, policy_file = find_policy(config)
-    wanted = _wanted(outputs, output, policy_file, (current, baseline))
-    verified = _cache((current, baseline), no_cache=no_cache)
-    result = _compare(FolderSource(baseline), FolderSource(current), policy, limit, verified)
-    write_all(wanted, view.to_json(result))
+    reference = _reference(policy, policy_file)
+    inputs = (current, baseline, *([reference] if reference else ()))
+    wanted = _wanted(outputs, output, policy_file, inputs)
+    if explain and not any(one.format == "text" for one in wanted):
+        raise click.UsageError("--explain adds to the text report, and none is asked for; JSON always has all checks")
+    asked = _Asked(
+        policy=policy,
+        reference=FolderSource(reference, policy.reference.path) if reference and policy.reference else None,
+        today=(today or datetime.now(UTC)).date(),
+        limit=limit,
+        verified=_cache(inputs, no_cache=no_cache),
+    )
+    result = _compare(FolderSource(baseline), FolderSource(current), asked)
+    write_all(wanted, view.to_json(result), explain=explain)
     return result.verdict.value
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """How to compare."""
+
+    policy: Policy
+    reference: FolderSource | None
+    today: date
+    limit: int
+    verified: VerifiedRuns
+
+
+def _reference(policy: Policy, policy_file: Path | None) -> Path | None:
+    """The folder of the pinned reference, named from the folder of the policy. Raises UsageError if it is not there."""
+    if policy.reference is None or policy_file is None:
+        return None
+    path = policy_file.parent / policy.reference.path
+    if not path.is_dir():
+        raise UsageError(
+            f"the pinned reference is not there: {policy.reference.path}",
+            where=policy_file.name,
+            hint="`path` of [reference] is relative to the folder of the policy; commit the run there",
+        )
+    return path
+
+
 def _wanted(
-    outputs: tuple[Output, ...], output: Path | None, policy_file: Path | None, inputs: tuple[Path, Path]
+    outputs: tuple[Output, ...], output: Path | None, policy_file: Path | None, inputs: tuple[Path, ...]
 ) -> list[Output]:
     """The reports to write, checked before any work is done."""
     wanted = list(outputs) or [Output("text", None)]
@@ -90,7 +139,7 @@ def _wanted(
     return wanted
 
 
-def _cache(inputs: tuple[Path, Path], *, no_cache: bool) -> VerifiedRuns:
+def _cache(inputs: tuple[Path, ...], *, no_cache: bool) -> VerifiedRuns:
     """Where verified runs are remembered. It is trusted: whoever can write there can vouch for a baseline."""
     if no_cache:
         return VerifiedRuns(None)
@@ -102,17 +151,33 @@ def _cache(inputs: tuple[Path, Path], *, no_cache: bool) -> VerifiedRuns:
     return VerifiedRuns(Path(base) / "runstore" / "verified") if Path(base).is_absolute() else VerifiedRuns(None)
 
 
-def _compare(
-    baseline: FolderSource, current: FolderSource, policy: Policy, limit: int, verified: VerifiedRuns
-) -> Comparison:
-    if baseline.is_run and current.is_run:
+def _compare(baseline: FolderSource, current: FolderSource, asked: _Asked) -> Comparison:
+    if not (baseline.is_run and current.is_run):
+        return compare_suites(
+            baseline,
+            current,
+            asked.policy,
+            reference=asked.reference,
+            today=asked.today,
+            verified=asked.verified,
+            limit=asked.limit,
+        )
+    try:
+        before, after = read_run(baseline), read_run(current)
+        pinned = read_run(asked.reference) if asked.reference else None
+        progress = ProgressLine("comparing", max(before.record_count, after.record_count))
         try:
-            before, after = read_run(baseline), read_run(current)
-            progress = ProgressLine("comparing", max(before.record_count, after.record_count))
-            try:
-                return comparison.compare(before, after, policy, verified=verified, limit=limit, progress=progress)
-            finally:
-                progress.close()
-        except InvalidDataError as error:
-            return comparison.invalid(error, policy)
-    return compare_suites(baseline, current, policy, verified=verified, limit=limit)
+            return comparison.compare(
+                before,
+                after,
+                asked.policy,
+                reference=pinned,
+                today=asked.today,
+                verified=asked.verified,
+                limit=asked.limit,
+                progress=progress,
+            )
+        finally:
+            progress.close()
+    except InvalidDataError as error:
+        return comparison.invalid(error, asked.policy)

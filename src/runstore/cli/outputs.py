@@ -65,14 +65,19 @@ class OutputType(click.ParamType):  # type: ignore[type-arg]  # generic only in 
         return [click.shell_completion.CompletionItem(name) for name in reports.FORMATS if name.startswith(incomplete)]
 
 
-def write_all(outputs: Sequence[Output], view: Mapping[str, JsonValue]) -> None:
-    """Render and write every report: files first, each whole or not at all, then stdout."""
+def write_all(outputs: Sequence[Output], view: Mapping[str, JsonValue], *, explain: bool = False) -> None:
+    """Render and write every report: files first, each whole or not at all, then stdout.
+
+    `explain`: the text report says of every check what was read and why it holds or not.
+    """
     for output in sorted(outputs, key=lambda output: output.path is None):
-        renderer = reports.load(output.format)
+        renderers = [reports.load(output.format)]
+        renderers += [reports.load_explanation()] if explain and output.format == "text" else []
         if output.path is None:
             color = wants_color(sys.stdout)
             width = shutil.get_terminal_size((100, 24)).columns
-            click.echo(renderer.render(view, color=color, width=width), nl=False, color=color)
+            texts = [renderer.render(view, color=color, width=width) for renderer in renderers]
+            click.echo("\n".join(texts), nl=False, color=color)
         else:
             with replaced_file(output.path) as file:
-                file.write(renderer.render(view).encode())
+                file.write("\n".join(renderer.render(view) for renderer in renderers).encode())

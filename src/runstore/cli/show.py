@@ -91,6 +91,7 @@ def _text(run: Run, totals: JsonValue) -> str:
         _table(("series", "better", "unit", "points"), _series(described, points)),
         *(_table((tag, "records", *sorted(tally.metrics)), _slice(tally, tag)) for tag in described.slices),
         _table(("file", "bytes", "lines", "sha256"), _files(described)),
+        _table(("volatile", "value"), ((name, str(value)) for name, value in run.volatile_measures().items())),
     ]
     return "\n".join("".join(f"{line}\n" for line in _aligned(rows)) for rows in parts if rows)
 

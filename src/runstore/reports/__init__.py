@@ -31,3 +31,8 @@ class Report(Protocol):
 def load(name: str) -> Report:
     """The module of a format, loaded when it is named: start-up is part of the cost. Raises KeyError if it is none."""
     return cast(Report, import_module(FORMATS[name]))
+
+
+def load_explanation() -> Report:
+    """The section that says of every check what was read and why it holds or not: text, to stand below the report."""
+    return cast(Report, import_module("runstore.reports.explanation"))

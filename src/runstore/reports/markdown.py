@@ -63,7 +63,7 @@ def _sections(contents: Outline) -> Iterator[_Section]:
     yield _Section(head="", rows=[_group(group) for group in contents.groups], share=0.4, noun="finding")
     if contents.judged:
         yield _Section(head="", rows=[_counts(contents)], share=0.05, noun="line")
-    metrics = [row for measure, slices in contents.metrics_with_slices() for row in _metric_rows(measure, slices)]
+    metrics = [row for shown in contents.metrics_with_slices() for row in _metric_rows(*shown)]
     yield _Section(head=_METRICS_HEAD, rows=metrics, share=0.25, noun="metric")
     for kind in outline.CLASSES:
         listed = contents.listed(kind)[: _ROWS[kind]]
@@ -132,7 +132,7 @@ def _counts(contents: Outline) -> str:
     return f"Records: **{sizes}**, {numbers.count(counts['common'])} in common; {', '.join(parts)}.\n"
 
 
-def _metric_rows(measure: Measure, slices: Sequence[Measure]) -> Iterator[str]:
+def _metric_rows(measure: Measure, slices: Sequence[Measure], more: int) -> Iterator[str]:
     run = f"{_code(measure['run'], _SHORT)} " if measure["run"] else ""
     unit = f" {_code(measure['unit'], _SHORT)}" if measure["unit"] else ""
     note = " (lower is better)" if measure["direction"] == "lower" else ""
@@ -140,6 +140,8 @@ def _metric_rows(measure: Measure, slices: Sequence[Measure]) -> Iterator[str]:
     for part in slices:
         assert part["slice"] is not None
         yield _metric_row(f"· {_code(part['slice']['tag'], _SHORT)} {_code(part['slice']['value'], _SHORT)}", part)
+    if more:
+        yield f"| · and {numbers.counted(more, 'more slice')} | | | | | | |\n"
 
 
 def _metric_row(name: str, measure: Measure) -> str:

@@ -5,6 +5,7 @@ Nothing here is safe to print: texts of data come out as they went in, and each 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ CLASSES: tuple[ChangeClass, ...] = ("regressed", "removed", "added", "improved",
 COMMON_CLASSES: tuple[Literal["regressed", "improved", "changed", "unchanged"], ...]
 COMMON_CLASSES = ("regressed", "improved", "changed", "unchanged")
 """What becomes of records that both sides have."""
+SLICES = 10
+"""So many slices of a metric are shown; JSON has them all."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -73,8 +76,11 @@ class Outline:
         """The records of a class that the view lists, the worst first."""
         return [change for change in self.view["changes"] if change["class"] == kind]
 
-    def metrics_with_slices(self) -> Iterator[tuple[Measure, list[Measure]]]:
-        """Each metric of each run with its slices; without them if nothing was compared."""
+    def metrics_with_slices(self, most: int = SLICES) -> Iterator[tuple[Measure, list[Measure], int]]:
+        """Each metric of each run, its slices, and how many of them are left out; none if nothing was compared.
+
+        If there are more than `most`, these are the ones that got worst, the worst first.
+        """
         slices: dict[tuple[str, str], list[Measure]] = {}
         for measure in self.view["metrics"]:
             if measure["slice"] is not None:
@@ -82,7 +88,9 @@ class Outline:
         for measure in self.view["metrics"]:
             if measure["slice"] is None:
                 has_slices = measure["kind"] == "records" and measure["n"] > 0
-                yield measure, slices.get((measure["run"], measure["metric"]), []) if has_slices else []
+                found = slices.get((measure["run"], measure["metric"]), []) if has_slices else []
+                shown = found if len(found) <= most else sorted(found, key=_rise)[:most]
+                yield measure, shown, len(found) - len(shown)
 
     def steps(self) -> list[tuple[str, str]]:
         """What to do next: (why, command or line of `gate.toml`). The line may hold text of data: a metric's name."""
@@ -105,7 +113,8 @@ def _grouped(findings: Sequence[Finding]) -> list[Group]:
     by_rule: dict[tuple[str, str, str], Group] = {}
     for finding in findings:
         key = finding["run"], finding["rule"], finding["level"]
-        if finding["record"] is not None and key in by_rule:
+        # A head that is about a record, too, speaks for that record alone: a waiver, say.
+        if finding["record"] is not None and key in by_rule and by_rule[key].head["record"] is None:
             by_rule[key].records.append(finding)
         else:
             groups.append(Group(head=finding))
@@ -174,6 +183,13 @@ def special(counts: Counts) -> list[tuple[int, str]]:
         (counts["lost_scores"], "scores lost"),
     ]
     return [(number, words) for number, words in counted_apart if number]
+
+
+def _rise(measure: Measure) -> float:
+    """How much better a metric is; less than 0 if it is worse, the least if that is beyond every number."""
+    if measure["delta"] is None:
+        return -math.inf if measure["n"] else math.inf
+    return measure["delta"] * (1 if measure["direction"] == "higher" else -1)
 
 
 def effect(measure: Measure) -> str:

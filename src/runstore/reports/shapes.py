@@ -8,6 +8,7 @@ from runstore.canonical import JsonValue
 
 Verdict = Literal["PASS", "FAIL", "INVALID", "REVIEW", "INCONCLUSIVE"]
 Level = Literal["invalid", "error", "review", "inconclusive", "warning", "notice"]
+Outcome = Literal["holds", "broken", "undecided", "waived"]
 ChangeClass = Literal["regressed", "removed", "added", "improved", "changed"]
 
 
@@ -50,6 +51,43 @@ class Measure(TypedDict):
     run: str
     slice: Slice | None
     unit: str | None
+
+
+class Assessment(TypedDict):
+    """How sure a drop is: test, interval and power."""
+
+    could_show: bool
+    detectable: float | None
+    estimate: float
+    interval: list[float]
+    note: str
+    p: float
+    p_adjusted: float
+    pairs: int
+    power: float | None
+    significant: bool
+    standard_error: float
+    test: str
+    units: int
+
+
+class Check(TypedDict):
+    """One question that was asked, and the answer; numbers are texts, and exact where they are limits."""
+
+    assessment: Assessment | None
+    excused_by: list[str]
+    limit: str | None
+    margin: str | None
+    metric: str | None
+    observed: str | None
+    origin: str
+    outcome: Outcome
+    read: str
+    rule: str
+    run: str
+    slice: Slice | None
+    suggestion: str | None
+    why: str
 
 
 class Score(TypedDict):
@@ -127,6 +165,7 @@ class View(TypedDict):
 
     changes: list[Change]
     changes_omitted: dict[ChangeClass, int]
+    checks: list[Check]
     counts: Counts
     exit_code: int
     findings: list[Finding]

@@ -114,7 +114,7 @@ class _Page:
     def _rows(self) -> Iterator[_Row]:
         indent = "  " if self._outline.is_suite else ""
         run = ""
-        for measure, slices in self._outline.metrics_with_slices():
+        for measure, slices, more in self._outline.metrics_with_slices():
             if measure["run"] != run:
                 run = measure["run"]
                 yield _Row((one_line(run), *[""] * (len(_HEADS) - 1)), "")
@@ -122,6 +122,8 @@ class _Page:
             for part in slices:
                 assert part["slice"] is not None
                 yield _row(f"{indent}  {one_line(part['slice']['tag'])} = {one_line(part['slice']['value'])}", part)
+            if more:
+                yield _Row((f"{indent}  and {numbers.counted(more, 'more slice')}", *[""] * (len(_HEADS) - 1)), "")
 
     def worst(self) -> Iterator[str]:
         left = _WORST_RECORDS

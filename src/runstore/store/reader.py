@@ -10,17 +10,20 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from runstore import canonical, manifest, series, shards
 from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError, InvalidRunError
 from runstore.manifest import FileEntry, Manifest
 from runstore.series import Point
-from runstore.shape import escape
-from runstore.source import FolderSource, Source
+from runstore.shape import Node, escape
+from runstore.source import VOLATILE, FolderSource, Source
 
 LINE_BYTES = 16 * 1024 * 1024
 _DOCUMENT_BYTES = 32 * 1024 * 1024
+_MEASURES = "measures.json"
+_MEASURES_BYTES = 1024 * 1024
 _BLOCK_BYTES = 256 * 1024
 
 
@@ -167,6 +170,26 @@ class Run:
         except InvalidDataError as error:
             raise self.located(error, path) from error
 
+    def volatile_measures(self) -> dict[str, int | float]:
+        """The measures of `volatile/measures.json`: name → finite number; empty if there is no such file.
+
+        It is outside every digest and need not be canonical. Raises InvalidRunError if it is no object of numbers.
+        """
+        where = self.where(f"{VOLATILE}/{_MEASURES}")
+        file = self.source.open_volatile(_MEASURES)
+        if file is None:
+            return {}
+        with file:
+            data = _all_bytes(file, _MEASURES_BYTES, where)
+        try:
+            found = {name: node.number() for name, node in Node(canonical.parse_loose(data)).members()}
+        except InvalidDataError as error:
+            raise InvalidRunError(error.message, where=f"{where} {error.where}".rstrip(), hint=error.hint) from error
+        for name, number in found.items():
+            if type(number) is int and abs(number) > canonical.MAX_SAFE_INTEGER:
+                raise InvalidRunError("an integer beyond ±(2^53-1) is no measure", where=f"{where} /{escape(name)}")
+        return found
+
     def check_file(self, path: str) -> None:
         """Check the digest of a listed file by reading it. Raises InvalidRunError."""
         entry = self.manifest.files[path]
@@ -262,11 +285,15 @@ def _check_file_set(source: Source, sizes: dict[str, int], described: Manifest) 
 
 def _document_bytes(source: Source, path: str) -> bytes:
     with source.open(path) as file:
-        parts = []
-        size = 0
-        while block := file.read(1024 * 1024):
-            parts.append(block)
-            size += len(block)
-            if size > _DOCUMENT_BYTES:
-                raise InvalidRunError(f"larger than {_DOCUMENT_BYTES} bytes", where=f"{source.label}/{path}")
+        return _all_bytes(file, _DOCUMENT_BYTES, f"{source.label}/{path}")
+
+
+def _all_bytes(file: BinaryIO, most: int, where: str) -> bytes:
+    parts = []
+    size = 0
+    while block := file.read(1024 * 1024):
+        parts.append(block)
+        size += len(block)
+        if size > most:
+            raise InvalidRunError(f"larger than {most} bytes", where=where)
     return b"".join(parts)

@@ -1,0 +1,65 @@
+"""The explanation: of every check what was asked and where, what was read, and why it holds or not; also of a PASS.
+
+Text to stand below the text report. Every text of data is made safe, and so is the whole once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+
+from runstore.canonical import JsonValue
+from runstore.reports import outline
+from runstore.reports.numbers import count, counted, single
+from runstore.reports.shapes import Assessment, Check
+from runstore.reports.text_safety import one_line, without_commands
+
+_STYLE = {"holds": "32", "broken": "31", "undecided": "33", "waived": "33"}
+_MIN_WIDTH = 40
+
+
+def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 100) -> str:
+    """Every check on a few lines, in the order of the rules."""
+    checks = outline.make(view).view["checks"]
+    lines = [f"Checks: {count(len(checks))}"]
+    for check in checks:
+        lines += _lines(check, color=color, width=max(width, _MIN_WIDTH))
+    return without_commands("\n".join(line.rstrip() for line in lines)) + "\n"
+
+
+def _lines(check: Check, *, color: bool, width: int) -> Iterator[str]:
+    run = f"{one_line(check['run'])}: " if check["run"] else ""
+    origin = "" if check["origin"] == "default" else f" ({one_line(check['origin'])})"
+    first, *rest = _wrapped(f"{check['outcome']}: {check['rule']}: {run}{one_line(check['read'])}{origin}", "  ", width)
+    style = _STYLE[check["outcome"]]
+    yield first.replace(check["outcome"], f"\x1b[{style}m{check['outcome']}\x1b[0m", 1) if color else first
+    yield from rest
+    for text in _details(check):
+        yield from _wrapped(one_line(text), "    ", width)
+
+
+def _details(check: Check) -> Iterator[str]:
+    if check["why"]:
+        yield check["why"]
+    if check["assessment"] is not None:
+        yield _evidence(check["assessment"])
+    if check["excused_by"]:
+        yield f"excused by {', '.join(check['excused_by'])}"
+    if check["suggestion"] is not None:
+        yield f"baseline and current both keep {check['suggestion']}: the limit could be that tight"
+
+
+def _evidence(found: Assessment) -> str:
+    parts = [f"{found['test']} over {counted(found['units'], 'unit')}: p = {single(found['p'])}"]
+    if found["p_adjusted"] != found["p"]:
+        parts.append(f"{single(found['p_adjusted'])} for all rules together")
+    parts.append(f"interval {single(found['interval'][0])} to {single(found['interval'][1])}")
+    if found["power"] is not None:
+        parts.append(f"power {single(found['power'])}")
+    if found["detectable"] is not None:
+        parts.append(f"a drop of {single(found['detectable'])} could be seen")
+    return ", ".join(parts) + (f"; {found['note']}" if found["note"] else "")
+
+
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
+    return wrap(text, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
