@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from runstore.calibration import report
 from runstore.calibration.calibration import Apart, Calibration, calibrate
 from runstore.calibration.patch import diff
 from runstore.cli.judging import Judging
-from runstore.cli.policy_file import find_policy
+from runstore.cli.policy_file import config_option, day, find_policy, today_option
 from runstore.cli.terminal import ProgressLine
 from runstore.policy import Policy
 from runstore.reports import json_report
@@ -43,24 +43,14 @@ class _Share(click.ParamType):  # type: ignore[type-arg]  # generic only in newe
 
 @click.command(name="calibrate")
 @click.argument("runs", type=click.Path(readable=False, path_type=Path), nargs=-1, required=True, metavar="RUN RUN...")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(readable=False, path_type=Path),
-    help="Policy file. Default: gate.toml, here or above.",
-)
+@config_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--alpha", type=_Share(), default="0.05", show_default=True, help="Share of false alarms to aim at.")
 @click.option(
     "--resamples", type=click.IntRange(20, 100_000), default=_RESAMPLES, show_default=True, metavar="N",
     help="How many pairs of runs to draw from the scores.",
 )  # fmt: skip
-@click.option(
-    "--today",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="DATE",
-    help="The day by which waivers expire, as YYYY-MM-DD. Default: today, in UTC.",
-)
+@today_option
 @click.option("--patch", is_flag=True, help="Print the proposed limits as a diff of the policy file.")
 @click.option("--quarantine", is_flag=True, help="With --patch: name the flaky records in comments.")
 def command(
@@ -87,7 +77,7 @@ def command(
     if quarantine and not patch:
         raise click.UsageError("--quarantine goes with --patch")
     policy, file = find_policy(config)
-    judging = Judging(policy=policy, file=file, today=(today or datetime.now(UTC)).date())
+    judging = Judging(policy=policy, file=file, today=day(today))
     found = _calibrated([read_run(place) for place in runs], judging, alpha, resamples)
     if patch and isinstance(found, Calibration):
         click.echo(_patched(found, policy, file, quarantine=quarantine), nl=False)

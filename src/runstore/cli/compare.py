@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 
 from runstore import comparison, view
 from runstore.cli.outputs import Output, OutputType, write_all
-from runstore.cli.policy_file import find_policy
+from runstore.cli.policy_file import config_option, day, find_policy, reference_folder, today_option
 from runstore.cli.terminal import ProgressLine
 from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError, UsageError
@@ -26,12 +26,7 @@ from runstore.verification import VerifiedRuns
 @click.command(name="compare")
 @click.argument("baseline", type=click.Path(readable=False, path_type=Path))
 @click.argument("current", type=click.Path(readable=False, path_type=Path))
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(readable=False, path_type=Path),
-    help="Policy file. Default: gate.toml, here or above.",
-)
+@config_option
 @click.option(
     "--format",
     "outputs",
@@ -51,12 +46,7 @@ from runstore.verification import VerifiedRuns
     "--explain", is_flag=True,
     help="Say in the text report of every rule what was read, the limit and where it stands, and why it holds or not.",
 )  # fmt: skip
-@click.option(
-    "--today",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="DATE",
-    help="The day by which waivers expire, as YYYY-MM-DD. Default: today, in UTC.",
-)
+@today_option
 @click.option("--no-cache", is_flag=True, help="Verify the baseline in full even if it was verified before.")
 def command(
     baseline: Path,
@@ -78,7 +68,7 @@ def command(
     gate compare baseline/ current/ --format text --format html:report.html
     """
     policy, policy_file = find_policy(config)
-    reference = _reference(policy, policy_file)
+    reference = reference_folder(policy, policy_file)
     inputs = (current, baseline, *([reference] if reference else ()))
     wanted = _wanted(outputs, output, policy_file, inputs)
     if explain and not any(one.format == "text" for one in wanted):
@@ -86,7 +76,7 @@ def command(
     asked = _Asked(
         policy=policy,
         reference=FolderSource(reference, policy.reference.path) if reference and policy.reference else None,
-        today=(today or datetime.now(UTC)).date(),
+        today=day(today),
         limit=limit,
         verified=_cache(inputs, no_cache=no_cache),
     )
@@ -104,20 +94,6 @@ class _Asked:
     today: date
     limit: int
     verified: VerifiedRuns
-
-
-def _reference(policy: Policy, policy_file: Path | None) -> Path | None:
-    """The folder of the pinned reference, named from the folder of the policy. Raises UsageError if it is not there."""
-    if policy.reference is None or policy_file is None:
-        return None
-    path = policy_file.parent / policy.reference.path
-    if not path.is_dir():
-        raise UsageError(
-            f"the pinned reference is not there: {policy.reference.path}",
-            where=policy_file.name,
-            hint="`path` of [reference] is relative to the folder of the policy; commit the run there",
-        )
-    return path
 
 
 def _wanted(

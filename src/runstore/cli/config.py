@@ -12,7 +12,7 @@ import click
 
 from runstore import canonical, exact, schema
 from runstore.canonical import JsonValue
-from runstore.cli.policy_file import find_policy
+from runstore.cli.policy_file import config_option, find_policy
 from runstore.cli.run_folders import run_folders
 from runstore.judgement import check_selections, check_suites
 from runstore.policy import Policy
@@ -32,12 +32,7 @@ def command() -> None:
 
 
 @command.command(name="show")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(readable=False, path_type=Path),
-    help="Policy file. Default: gate.toml, here or above.",
-)
+@config_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def show(config: Path | None, form: str) -> None:
     """Show every key in force, its value, and the line of the file it comes from, or that it is a default."""

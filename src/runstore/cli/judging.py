@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from runstore import comparison
+from runstore.cli.policy_file import reference_folder
 from runstore.comparison import Comparison
-from runstore.errors import UsageError
 from runstore.judgement import check_selections, check_suites
 from runstore.policy import Policy
 from runstore.source import FolderSource
@@ -52,16 +52,9 @@ class Judging:
 
     def _reference(self, path: str) -> Run | None:
         """The pinned reference, named from the folder of the policy. Raises UsageError if it is not there."""
-        reference = self.policy.reference
-        if reference is None or self.file is None:
+        place = reference_folder(self.policy, self.file)
+        if place is None or self.policy.reference is None:
             return None
-        place = self.file.parent / reference.path
-        if not place.is_dir():
-            raise UsageError(
-                f"the pinned reference is not there: {reference.path}",
-                where=self.file.name,
-                hint="`path` of [reference] is relative to the folder of the policy; commit the run there",
-            )
-        source = FolderSource(place, reference.path)
+        source = FolderSource(place, self.policy.reference.path)
         found = source.child_if_run(path) if path else source
         return None if found is None else read_run(found)

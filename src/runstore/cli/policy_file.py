@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import click
+
 from runstore import policy
-from runstore.errors import PolicyError
+from runstore.errors import PolicyError, UsageError
 from runstore.policy import Policy
 
 _IN_PYPROJECT = ("tool", "gate")
 _BYTES = 1024 * 1024
 _MOST_DOTS = 1000
+
+config_option = click.option(
+    "-c",
+    "--config",
+    type=click.Path(readable=False, path_type=Path),
+    help="Policy file. Default: gate.toml, here or above.",
+)
+today_option = click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="The day by which waivers expire, as YYYY-MM-DD. Default: today, in UTC.",
+)
+
+
+def day(today: datetime | None) -> date:
+    """The day that `--today` names, else the day it is in UTC."""
+    return (today or datetime.now(UTC)).date()
 
 
 def find_policy(config: Path | None) -> tuple[Policy, Path | None]:
@@ -55,3 +76,17 @@ def _read(path: Path) -> Policy | None:
             f"a line with more than {_MOST_DOTS} dots", where=str(path)
         )  # keys that deep take hours to read
     return policy.from_toml(text, path.name, table)
+
+
+def reference_folder(policy: Policy, file: Path | None) -> Path | None:
+    """The folder of the pinned reference, named from the folder of the policy. Raises UsageError if it is not there."""
+    if policy.reference is None or file is None:
+        return None
+    path = file.parent / policy.reference.path
+    if not path.is_dir():
+        raise UsageError(
+            f"the pinned reference is not there: {policy.reference.path}",
+            where=file.name,
+            hint="`path` of [reference] is relative to the folder of the policy; commit the run there",
+        )
+    return path

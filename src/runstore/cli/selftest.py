@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from runstore.cli.judging import Judging
-from runstore.cli.policy_file import find_policy
+from runstore.cli.policy_file import config_option, day, find_policy, today_option
 from runstore.cli.run_folders import run_folders
 from runstore.cli.terminal import ProgressLine
 from runstore.reports import json_report
@@ -19,19 +19,9 @@ from runstore.store.reader import Run, read_run
 
 @click.command(name="selftest")
 @click.argument("baseline", type=click.Path(readable=False, path_type=Path))
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(readable=False, path_type=Path),
-    help="Policy file. Default: gate.toml, here or above.",
-)
+@config_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option(
-    "--today",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="DATE",
-    help="The day by which waivers expire, as YYYY-MM-DD. Default: today, in UTC.",
-)
+@today_option
 def command(baseline: Path, config: Path | None, form: str, today: datetime | None) -> int:
     """Show that the gate can fail: damage copies of BASELINE and judge each by the policy in force.
 
@@ -43,7 +33,7 @@ def command(baseline: Path, config: Path | None, form: str, today: datetime | No
     gate selftest baselines/qa -c gate.toml --format json
     """
     policy, file = find_policy(config)
-    judging = Judging(policy=policy, file=file, today=(today or datetime.now(UTC)).date())
+    judging = Judging(policy=policy, file=file, today=day(today))
     runs = [(_path(place, baseline), read_run(source)) for place, source in run_folders([baseline])]
     judging.check(runs)
     found = [_examined(run, path, judging) for path, run in runs]
