@@ -21,69 +21,83 @@ _REPEAT_BYTES = len(_REPEAT) + 16  # the mark and the digits of the largest inte
 
 _TEXTS = ("id", "input", "output", "target")
 
-Pairs = list[tuple[JsonObject, JsonObject]]
+Cut = tuple[bytes, bytes]
+"""The end of a verified line, and what of the other line is read beside it, each as an object of its own."""
 
 
-def read_pairs(verified: Sequence[bytes], lines: Sequence[bytes], ranges: Ranges) -> Pairs | None:
+def read_pairs(
+    verified: Sequence[bytes], lines: Sequence[bytes], ranges: Ranges
+) -> tuple[list[JsonObject], list[JsonObject]] | None:
     """The records of pairs of lines with one id: the first verified before, the second checked in full here.
 
     Of the first only the fields from `output` or `scores` on are parsed; and of the second, what follows a beginning
     that both share: see `_cut`. Returns None if any of them needs a closer look: then ask `record.read_pair` of each.
     """
-    cuts = [_cut(known, line) for known, line in zip(verified, lines, strict=True)]
-    if None in cuts:
-        return None
-    rests, pieces = zip(*cuts, strict=True)
+    for cut in (_cut_at_output, _cut_at_scores):
+        cuts = list(map(cut, verified, lines))
+        if None not in cuts and (found := _read(*zip(*cuts, strict=True))):
+            before, after = found
+            return found if _all_sound(before, after, ranges) else None
+    return None
+
+
+def _read(rests: Sequence[bytes], pieces: Sequence[bytes]) -> tuple[list[JsonObject], list[JsonObject]] | None:
     try:
         before, after = canonical.loads_all(rests), canonical.loads_all(pieces)
-        if canonical.dumps_all_plain(after) != list(pieces):
-            return None
+        if canonical.dumps_all_plain(after) == list(pieces) and set(map(type, after)) == {dict}:
+            return before, after  # type: ignore[return-value]  # objects, both
     except CanonicalError:
-        return None
-    return list(zip(before, after, strict=True)) if _all_sound(before, after, ranges) else None  # type: ignore[arg-type]  # objects
+        pass
+    return None
 
 
-def _cut(verified: bytes, line: bytes) -> tuple[bytes, bytes] | None:
-    """The end of a verified line, and what of the other line is to be read beside it, each as an object of its own.
+# When both lines are the same up to a mark, `,"scores":{` or `,"output":`, only the rest of the other line is read.
+# That is exact: the rest of the verified line from the same mark, with a brace before it, is parsed too, and if the mark
+# stood inside a nested value, that rest would have a closing brace too many. (Nor can it stand inside a string, where a
+# quote has a backslash before it.) So it stands in the record itself, after a verified beginning.
 
-    When both lines are the same up to `,"scores":{` or `,"output":`, only the rest of the other line is read. That is
-    exact because the rest of the verified line from the same mark, with a brace before it, is parsed too: if the mark
-    stood inside a nested value, that rest would have a closing brace too many. (Nor can it stand inside a string, where
-    a quote has a backslash before it.) So it stands in the record itself, after a verified beginning.
-    """
-    scores = verified.rfind(_SCORES)
-    if scores <= 0 or _REPEAT in verified[max(0, scores - _REPEAT_BYTES) : scores]:
-        return None
-    if line.startswith(verified[: scores + len(_SCORES)]):
-        return b"{" + verified[scores + 1 :], b"{" + line[scores + 1 :]
-    output = verified.rfind(_OUTPUT, 0, scores)
-    if output > 0 and line.startswith(verified[: output + len(_OUTPUT)]):
-        return b"{" + verified[output + 1 :], b"{" + line[output + 1 :]
-    return (b"{" + verified[scores + 1 :], line) if line.startswith(PREFIX) else None
+
+def _cut_at_output(verified: bytes, line: bytes) -> Cut | None:
+    start = verified.find(_OUTPUT)
+    return _cut(verified, line, start, start + len(_OUTPUT)) if start > 0 else None
+
+
+def _cut_at_scores(verified: bytes, line: bytes) -> Cut | None:
+    start = verified.rfind(_SCORES)
+    if start <= 0 or _REPEAT in verified[max(0, start - _REPEAT_BYTES) : start]:
+        return None  # which trial it is would not be seen
+    return _cut(verified, line, start, start + len(_SCORES))
+
+
+def _cut(verified: bytes, line: bytes, start: int, end: int) -> Cut | None:
+    if line[:end] == verified[:end]:
+        return b"{" + verified[start + 1 :], b"{" + line[start + 1 :]
+    return (b"{" + verified[start + 1 :], line) if line.startswith(PREFIX) else None
 
 
 def _all_sound(before: Sequence[JsonObject], after: Sequence[JsonObject], ranges: Ranges) -> bool:
-    """Whether all records `after` are sound (see `record.SOUND`), and none says which trial it is."""
-    if set(map(type, after)) != {dict}:
+    """Whether all records `after` are sound (see `record.SOUND`), and none of either side says which trial it is."""
+    if any("repeat" in fields for fields in before):
         return False
     shapes = list(map(tuple, after))
-    for shape in set(shapes):
-        if "repeat" in shape:
-            return False
-        members = [names == shape for names in shapes]
-        group = list(compress(after, members))
+    different = set(shapes)
+    for shape in different:
+        members = shapes if len(different) == 1 else [names == shape for names in shapes]
+        group, known = list(compress(after, members)), list(compress(before, members))
         for name in shape:
             column = [fields[name] for fields in group]
-            if name == "tags" and _are_same(column, [fields.get(name) for fields in compress(before, members)]):
+            if name == "tags" and _are_same(column, [fields.get(name) for fields in known]):
                 continue
-            if not _is_sound_column(name, column, ranges):
+            if name == "repeat" or not _is_sound_column(name, column, ranges):
                 return False
     return True
 
 
 def _are_same(tags: Sequence[JsonValue], verified: Sequence[JsonValue]) -> bool:
-    """Whether tags are those of verified records; the order of their names is a part of that."""
-    return set(map(type, tags)) == {dict} and tags == verified and [*map(list, tags)] == [*map(list, verified)]  # type: ignore[arg-type]
+    """Whether tags are those of verified records, in an order that the engine and RFC 8785 agree on."""
+    if set(map(type, tags)) != {dict} or tags != verified:
+        return False
+    return "".join(map("".join, tags)).isascii()  # type: ignore[arg-type]  # objects: their names
 
 
 def _is_sound_column(name: str, column: Sequence[JsonValue], ranges: Ranges) -> bool:

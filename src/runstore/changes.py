@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import compress
 
 from runstore import canonical, paired
-from runstore.bulk import Pairs, read_pairs
+from runstore.bulk import read_pairs
 from runstore.change import Change, ChangeClass, Worst
 from runstore.errors import InvalidDataError
 from runstore.manifest import MetricDeclaration
@@ -87,22 +87,29 @@ class Changes:
         pairs = read_pairs(baseline, current, self._lens.ranges)
         if pairs is None:
             return False
+        before, after = pairs
         start = 0
-        for end, shape in _runs_of_one_shape(pairs):
+        for end, shape in _runs_of_one_shape(before, after):
+            part = slice(start, end)
             if shape is None:
-                self._add(baseline[start], current[start], *pairs[start])
+                self._add(baseline[start], current[start], before[start], after[start])
             else:
-                self._add_columns(shape, baseline[start:end], current[start:end], pairs[start:end])
+                self._add_columns(shape, baseline[part], current[part], before[part], after[part])
             start = end
         return True
 
     def _add_columns(
-        self, names: tuple[str, ...], baseline: Sequence[bytes], current: Sequence[bytes], pairs: Pairs
+        self,
+        names: tuple[str, ...],
+        baseline: Sequence[bytes],
+        current: Sequence[bytes],
+        before: Sequence[JsonObject],
+        after: Sequence[JsonObject],
     ) -> None:
         """What `_add` does with each of the pairs, metric by metric; all have one shape and standing."""
-        old, new = [scores_of(before) for before, _ in pairs], [scores_of(after) for _, after in pairs]
+        old, new = list(map(scores_of, before)), list(map(scores_of, after))
         columns = {name: ([scores[name] for scores in old], [scores[name] for scores in new]) for name in names}
-        self._columns.add(columns, [tags_of(before) for before, _ in pairs] if self._lens.slices else [], self._scored)
+        self._columns.add(columns, list(map(tags_of, before)) if self._lens.slices else [], self._scored)
         effects = {name: self._effects(name, *columns[name]) for name in names}
         worst, best = _extremes(list(effects.values()))
         lost, won = (worst, best) if not self._width else _extremes([*map(self._sizes, effects, effects.values())])
@@ -170,7 +177,7 @@ class Changes:
         if names is None:
             self._keep(self._standing_differs(before, after), baseline, current)
         elif names:
-            self._add_columns(names, [baseline], [current], [(before, after)])
+            self._add_columns(names, [baseline], [current], [before], [after])
         else:
             self._keep(_UNAFFECTED, baseline, current)
 
@@ -317,20 +324,20 @@ def _shape(before: JsonObject, after: JsonObject) -> tuple[str, ...] | None:
     return old if before.get("status", "ok") == "ok" == after.get("status", "ok") else None
 
 
-def _runs_of_one_shape(pairs: Pairs) -> Iterator[tuple[int, tuple[str, ...] | None]]:
+def _runs_of_one_shape(
+    before: Sequence[JsonObject], after: Sequence[JsonObject]
+) -> Iterator[tuple[int, tuple[str, ...] | None]]:
     """Pairs in a row that can be added together: where they end, and the names of their scores.
 
     None instead of names stands for a single pair that is looked at by itself.
     """
-    old, new = zip(*pairs, strict=True)
-    names = {tuple(record.get("scores", ())) for side in (old, new) for record in side}
-    is_one = (
-        len(names) == 1 and () not in names and not any("status" in record for side in (old, new) for record in side)
-    )
-    if is_one and [record.get("tags") for record in old] == [record.get("tags") for record in new]:
-        yield len(pairs), names.pop()
+    both = (*before, *after)
+    names = set(map(tuple, map(scores_of, both)))
+    is_one = len(names) == 1 and () not in names and not any("status" in record for record in both)
+    if is_one and list(map(tags_of, before)) == list(map(tags_of, after)):
+        yield len(before), names.pop()
         return
-    shapes = [_shape(before, after) or None for before, after in pairs]
+    shapes = [_shape(*pair) or None for pair in zip(before, after, strict=True)]
     for index, shape in enumerate(shapes):
         if shape is None or index + 1 == len(shapes) or shapes[index + 1] != shape:
             yield index + 1, shape
