@@ -52,7 +52,7 @@ def _read(rests: Sequence[bytes], pieces: Sequence[bytes]) -> tuple[list[JsonObj
 
 
 # When both lines are the same up to a mark, `,"scores":{` or `,"output":`, only the rest of the other line is read.
-# That is exact: the rest of the verified line from the same mark, with a brace before it, is parsed too, and if the mark
+# That is exact: the rest of the verified line from the same mark, a brace before it, is parsed too, and if the mark
 # stood inside a nested value, that rest would have a closing brace too many. (Nor can it stand inside a string, where a
 # quote has a backslash before it.) So it stands in the record itself, after a verified beginning.
 
