@@ -127,12 +127,23 @@ def jcs_document(value: object) -> bytes:
 
     For output that tools read and that is no file of a run. Raises CanonicalError with `where` a JSON pointer.
     """
-    if is_plain(value):
-        try:
-            return orjson.dumps(value, option=_LAID_OUT | _SORTED)
-        except orjson.JSONEncodeError:
-            pass  # a lone surrogate: the rebuilding says where
-    return orjson.dumps(_settled(value, MAX_DEPTH, _any_float), option=_LAID_OUT)
+    try:
+        settled = _settled_by_member(value) if type(value) is dict else None
+    except (orjson.JSONEncodeError, CanonicalError, AttributeError):
+        settled = None  # the rebuilding of the whole says what is wrong, and where
+    return orjson.dumps(settled or _settled(value, MAX_DEPTH, _any_float), option=_LAID_OUT)
+
+
+def _settled_by_member(value: dict[str, Any]) -> dict[str, object] | None:
+    """`_settled` of an object with ASCII names: members of which the engine's text is right are left to the engine."""
+    if not all(map(str.isascii, value)):
+        return None
+    return {
+        name: orjson.loads(orjson.dumps(part, option=_SORTED))  # in order
+        if is_plain(part := value[name], MAX_DEPTH - 2)
+        else _settled(part, MAX_DEPTH - 1, _any_float)
+        for name in sorted(value)
+    }
 
 
 def jcs(value: object) -> bytes:

@@ -82,9 +82,9 @@ def _slice(group: tuple[str, str] | None) -> JsonValue:
 
 def _measure(path: str, measure: Measure) -> JsonValue:
     return {
-        "baseline": measure.baseline,
-        "current": measure.current,
-        "delta": measure.delta,
+        "baseline": _whole(measure.baseline),
+        "current": _whole(measure.current),
+        "delta": _whole(measure.delta),
         "direction": measure.declared.direction,
         "improved": measure.improved,
         "kind": "series" if measure.is_series else "records",
@@ -182,7 +182,14 @@ def _score(name: str, old: int | float | None, new: int | float | None) -> JsonV
     delta = None if old is None or new is None else float(_difference(old, new))
     if delta is not None and math.isinf(delta):
         delta = None  # beyond every double
-    return {"baseline": old, "current": new, "delta": delta, "metric": name}
+    return {"baseline": old, "current": new, "delta": _whole(delta), "metric": name}
+
+
+def _whole(number: float | None) -> int | float | None:
+    """A whole number as an integer: the same JSON, written many times faster (see `canonical.is_plain`)."""
+    if number is None or not number.is_integer() or abs(number) > canonical.MAX_SAFE_INTEGER:
+        return number
+    return int(number)
 
 
 def _difference(old: int | float, new: int | float) -> Decimal:

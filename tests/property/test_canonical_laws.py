@@ -20,6 +20,7 @@ from runstore.canonical import (
     encode_document,
     is_plain,
     jcs,
+    jcs_document,
     loads,
     number_text,
     parse_loose,
@@ -72,6 +73,24 @@ def _as_text(value: Any) -> str:
 @example({"\uffff": 1, "\U0001f600": 2})
 def test_jcs_equals_the_reference_package(value: Any) -> None:
     assert jcs(value) == rfc8785.dumps(value)
+
+
+@given(_CARRIED | st.dictionaries(_TEXT, _CARRIED))
+@example({"b": {"z": 1, "a": "x"}, "a": [1e-7, {"\uffff": 1, "\U0001f600": 2}]})
+def test_the_document_for_tools_is_the_document_where_both_are(value: Any) -> None:
+    assert jcs_document(value) == encode_document(value)
+
+
+@given(st.dictionaries(_TEXT, _trees(_SCALARS | _DOUBLES | _ODD)))
+def test_the_document_for_tools_is_refused_where_the_text_is_and_says_the_same(value: Any) -> None:
+    errors = []
+    for act in (jcs, jcs_document):
+        try:
+            act(value)
+        except CanonicalError as error:
+            errors.append(str(error))
+    assert len(errors) in (0, 2)
+    assert len(set(errors)) <= 1
 
 
 @given(_DOUBLES)
