@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from runstore import exact
 from runstore.errors import InvalidRunError
@@ -269,7 +269,8 @@ def _assumed_drop(shift: Decimal, width: Decimal, units: Decimal) -> Decimal:
 def _seen_by_mcnemar(sample: _Sample, allowed: Decimal, alpha: Decimal, goal: Decimal) -> tuple[float, float | None]:
     """As many records get better as did, and so many more get worse that the mean drops as far as is allowed."""
     count = sample.measure.count
-    better = Decimal(sample.better) / count
+    # To 20 places and down, so that with what is left of 1 it makes no more than 1, whatever the precision.
+    better = (Decimal(sample.better) / count).quantize(Decimal("1e-20"), rounding=ROUND_DOWN)
 
     def chance(drop: Decimal) -> float:
         worse = min(better + drop, 1 - better)

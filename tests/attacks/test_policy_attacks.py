@@ -370,15 +370,22 @@ def test_a_reference_that_shares_no_record_is_no_pass(tmp_path: Path) -> None:
     assert (outcome.code, outcome.rules) == (5, ["nothing-compared"])
 
 
-@pytest.mark.parametrize("how", ["named", "linked", "copied"])
-def test_a_reference_that_is_the_current_run_is_said(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("how", ["named", "linked"])
+def test_a_reference_that_leads_to_the_current_run_is_refused(tmp_path: Path, how: str) -> None:
     slid(tmp_path)
     shutil.rmtree(tmp_path / "pinned")
-    if how == "linked":
-        (tmp_path / "pinned").symlink_to("current")
-    elif how == "copied":
-        shutil.copytree(tmp_path / "current", tmp_path / "pinned")
+    (tmp_path / "pinned").symlink_to("current")
     outcome = by(tmp_path, PINNED.format("current" if how == "named" else "pinned"))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "the pinned reference" in outcome.err
+    assert "hint: " in outcome.err
+
+
+def test_a_reference_that_equals_the_current_run_is_said(tmp_path: Path) -> None:
+    slid(tmp_path)
+    shutil.rmtree(tmp_path / "pinned")
+    shutil.copytree(tmp_path / "current", tmp_path / "pinned")
+    outcome = by(tmp_path, PINNED.format("pinned"))
     assert (outcome.code, outcome.rules) == (0, ["identical"])
     assert "the pinned reference is the current run, byte for byte" in told(outcome)
 
@@ -584,6 +591,12 @@ def test_a_slow_record_that_times_out_does_not_leave_a_mean_without_a_range(tmp_
     assert "declare a range" in told(outcome)
 
 
+@pytest.mark.parametrize(("least", "code"), [(4, 0), (5, 5)])
+def test_a_quantile_rests_on_as_many_records_as_it_was_taken_of(tmp_path: Path, least: int, code: int) -> None:
+    policy = f"[metrics.acc]\naggregate = 'p95'\nmax_drop = 0\nmin_records = {least}\n"
+    assert judged(tmp_path, passing(4), [*passing(4), *trials("new", 1, 1)], policy).code == code
+
+
 # Significance
 
 
@@ -760,6 +773,8 @@ def test_a_run_of_a_suite_that_was_renamed_or_hidden_is_missing(tmp_path: Path, 
         b"records = 1\n",
         b"",
         b"# nothing\n",
+        b"[metrics.acc]\rmax_drop = 1\r",
+        b"[metrics.acc]\nmax_drop = 0 # strict\rlevel = 'warn'\n",
     ],
 )
 def test_N4_a_policy_that_is_no_policy_is_an_error_and_nothing_is_judged(tmp_path: Path, text: bytes) -> None:

@@ -94,7 +94,6 @@ DOCUMENTS: dict[str, Document] = {
         "volatile": {
             "latency_s": {
                 "direction": "lower",
-                "unit": "s",
                 "max_drop": 1,
                 "max_relative_drop": Decimal("0.5"),
                 "min": 0,

@@ -20,7 +20,6 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pytest
 

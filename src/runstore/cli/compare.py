@@ -69,6 +69,8 @@ def command(
     """
     policy, policy_file = find_policy(config)
     reference = reference_folder(policy, policy_file)
+    if reference and real_path(reference) == real_path(current):
+        raise UsageError("the pinned reference is the current run itself", hint="pin another run")
     inputs = (current, baseline, *([reference] if reference else ()))
     wanted = _wanted(outputs, output, policy_file, inputs)
     if explain and not any(one.format == "text" for one in wanted):

@@ -10,6 +10,7 @@ import click
 from runstore import policy
 from runstore.errors import PolicyError, UsageError
 from runstore.policy import Policy
+from runstore.store.durable import real_path
 
 _IN_PYPROJECT = ("tool", "gate")
 _BYTES = 1024 * 1024
@@ -68,7 +69,7 @@ def _read(path: Path) -> Policy | None:
     if path.stat().st_size > _BYTES:
         raise PolicyError(f"larger than {_BYTES} bytes", where=str(path))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")  # as it is: a lone CR would become the end of a comment
     except UnicodeDecodeError as error:
         raise PolicyError(f"not UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None
     if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
@@ -88,5 +89,11 @@ def reference_folder(policy: Policy, file: Path | None) -> Path | None:
             f"the pinned reference is not there: {policy.reference.path}",
             where=file.name,
             hint="`path` of [reference] is relative to the folder of the policy; commit the run there",
+        )
+    if real_path(path) != real_path(file.parent) / policy.reference.path:
+        raise UsageError(
+            f"a link leads to the pinned reference: {policy.reference.path}",
+            where=file.name,
+            hint="what is pinned must stand where the policy says; commit the run itself there",
         )
     return path

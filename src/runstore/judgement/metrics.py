@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 
 from runstore.checks import DEFAULT, Check, check
@@ -48,8 +47,7 @@ def _subject(facts: Facts, measure: Measure, rule: MetricRule) -> Subject | None
     found = facts.whole.aggregates.get(measure.metric)
     if found is None:
         return None
-    # A quantile is one figure: how many pairs it rests on, and how many lost their score, the mean of them says.
-    found = replace(found, lost=measure.lost)
+    # A quantile is one figure: how many pairs it rests on the mean of them says.
     pairs = measure.count if found.is_series else found.count
     return Subject(measure=found, limits=rule.limits, aggregate=rule.aggregate or "", pairs=pairs)
 

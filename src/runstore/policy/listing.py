@@ -56,7 +56,7 @@ def _pairs(policy: Policy) -> Iterator[_Pair]:
         yield from _rules(
             "reference.metrics", policy.reference.metrics, only=("max_drop", "max_relative_drop", "level")
         )
-    bounds = ("max_drop", "max_relative_drop", "min", "max", "level", "direction", "unit")
+    bounds = ("max_drop", "max_relative_drop", "min", "max", "level", "direction")
     yield from _rules("volatile", policy.volatile, only=bounds)
     for rules in policy.suites:
         place = f"suites.{rules.pattern}"

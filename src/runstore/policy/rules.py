@@ -31,7 +31,7 @@ _BOUNDS = (*_DROPS, "max", "min", "level")
 _LIMITS = (*_BOUNDS, "cluster", "min_records", "significance", "test")
 _METRIC = (*_LIMITS, "aggregate", "at", "direction", "range", "unit")
 _SLICE = (*_LIMITS, "metric", "tag", "where")
-_VOLATILE = (*_BOUNDS, "direction", "unit")
+_VOLATILE = (*_BOUNDS, "direction")
 _REFERENCE = (*_DROPS, "level")
 
 _LEVELS: tuple[Level, ...] = get_args(Level)
@@ -110,7 +110,7 @@ def _volatile_rule(measure: str, node: Node) -> MetricRule:
     if not limits.asks:
         node.fail("the rule asks for nothing", hint="give it max_drop, max_relative_drop, min or max")
     direction = taken(parts, "direction", one_of(_DIRECTIONS)) or "lower"
-    return MetricRule(pattern=measure, limits=limits, direction=direction, unit=taken(parts, "unit", name))
+    return MetricRule(pattern=measure, limits=limits, direction=direction)
 
 
 def _reference_rule(pattern: str, node: Node) -> MetricRule:
