@@ -73,7 +73,7 @@ class Changes:
         self.watched: dict[tuple[bytes, int], Change] = {}
         """Changes of the records that the lens watches, by key."""
         self.has_trials = False
-        """Whether a record that differs is a second or later trial of its id."""
+        """Whether a record that differs is a later trial of its id; `compare` adds what is known of the others."""
         self._gone = Tally(lens.slices)
         self._come = Tally(lens.slices)
         self._scored: Shifts = {}

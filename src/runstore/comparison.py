@@ -25,6 +25,7 @@ from runstore.manifest import Manifest, MetricDeclaration
 from runstore.measures import Measure
 from runstore.parallel import differences
 from runstore.policy import Policy
+from runstore.policy.model import MetricRule
 from runstore.shape import ShapeError
 from runstore.store.reader import Run
 from runstore.summary import Tally
@@ -117,6 +118,7 @@ def compare_checked(
         sampled=frozenset(_sampled(declared, policy)),
     )
     changes, equal = differences(baseline, current, lens, progress)
+    changes.has_trials |= verified.has_trials(baseline)
     after = _checked_totals(current, baseline, before, changes)
     facts = _facts(baseline, current, policy, changes, _counts(changes, equal, before, after), before, after)
     if reference is not None and policy.reference is not None:
@@ -182,14 +184,20 @@ def _whole(
     changes: Changes,
 ) -> Whole:
     """What rules ask that only a reading of every pair can tell; nothing is read if there is none."""
-    rules = {name: rule for name in before.metrics if (rule := policy.rule_for(name))}
+    rules = {name: policy.rule_for(name) or MetricRule(pattern=name) for name in before.metrics}
     aggregates = {name: rule.aggregate for name, rule in rules.items() if rule.aggregate not in (None, "mean")}
-    clustered = {name for name, rule in rules.items() if rule.limits_drop} if changes.has_trials else set()
-    for part in policy.slices if changes.has_trials else ():
-        clustered |= {name for name in before.metrics if fnmatchcase(name, part.metric)}
-    if not aggregates and not clustered:
+    units_of = frozenset(_nested(rules, policy)) if changes.has_trials else frozenset()
+    if not aggregates and not units_of:
         return Whole()
-    return read_whole(baseline, current, declared, aggregates, frozenset(clustered))
+    return read_whole(baseline, current, declared, aggregates, units_of)
+
+
+def _nested(rules: Mapping[str, MetricRule], policy: Policy) -> Iterator[str]:
+    """Metrics of which evidence is asked, with the repeats of a record as one unit."""
+    for name, rule in rules.items():
+        parts = (part.limits for part in policy.slices if fnmatchcase(name, part.metric))
+        if any(one.significance == "required" and one.cluster is None for one in (rule.limits, *parts)):
+            yield name
 
 
 def _steps(found: Figures, *, in_baseline: bool) -> list[MissingStep]:
@@ -262,8 +270,7 @@ def _pair(baseline: Run, current: Run) -> RunPair:
 def _trusted_totals(baseline: Run, verified: VerifiedRuns, progress: Progress) -> Tally:
     """The totals of a baseline that has been verified in full, now or before."""
     if baseline not in verified:
-        verification.verify(baseline, progress)
-        verified.remember(baseline)
+        verified.remember(baseline, has_trials=verification.verify(baseline, progress))
     else:
         verification.check_artifacts(baseline)
     try:

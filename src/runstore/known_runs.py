@@ -16,6 +16,7 @@ class KnownRuns(VerifiedRuns):
     def __contains__(self, run: Run) -> bool:
         return run.digest in self._digests
 
-    def remember(self, run: Run) -> None:
+    def remember(self, run: Run, *, has_trials: bool = True) -> None:
         """Remember a verified run."""
+        super().remember(run, has_trials=has_trials)
         self._digests.add(run.digest)

@@ -20,8 +20,9 @@ from runstore.summary import Tally
 Progress = Callable[[int], None]
 """Called now and then with the number of lines done since the last call."""
 
-_RULES = "2"
-"""Changes whenever verification gets stricter, so that what was remembered before is looked at again."""
+_RULES = "3"
+"""Changes whenever verification gets stricter, or more of it is remembered: then what was is looked at again."""
+_TRIALS = b"trials"
 
 
 def no_progress(lines: int) -> None:
@@ -29,10 +30,14 @@ def no_progress(lines: int) -> None:
 
 
 class VerifiedRuns:
-    """The digests of the runs that were verified in full, as empty files in a folder; None remembers nothing."""
+    """The digests of the runs that were verified in full, as files in a folder; None remembers none for later.
+
+    A file is empty, or says that a record of the run has several trials.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._trials: dict[str, bool] = {}
 
     def __contains__(self, run: Run) -> bool:
         try:
@@ -40,26 +45,41 @@ class VerifiedRuns:
         except OSError:
             return False
 
-    def remember(self, run: Run) -> None:
+    def remember(self, run: Run, *, has_trials: bool = True) -> None:
         """Remember a verified run. A folder that cannot be written costs time later, and nothing else."""
+        self._trials[run.digest] = has_trials
         if self._folder is None:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / self._name(run)).touch()
+            (self._folder / self._name(run)).write_bytes(_TRIALS if has_trials else b"")
         except OSError:
             self._folder = None
+
+    def has_trials(self, run: Run) -> bool:
+        """Whether a record of a verified run has several trials; True if that is not known any more."""
+        known = self._trials.get(run.digest)
+        if known is not None or self._folder is None:
+            return known is not False
+        try:
+            return (self._folder / self._name(run)).read_bytes() != b""
+        except OSError:
+            return True
 
     def _name(self, run: Run) -> str:
         return f"{_RULES}-{run.digest}"
 
 
-def verify(run: Run, progress: Progress = no_progress) -> None:
-    """Check everything a run promises. Raises InvalidDataError with file, line and JSON pointer."""
-    tally = derive(run, progress)
+def verify(run: Run, progress: Progress = no_progress) -> bool:
+    """Check everything a run promises. Returns whether a record has several trials.
+
+    Raises InvalidDataError with file, line and JSON pointer.
+    """
+    tally, has_trials = _derived(run, progress)
     points = Counter(point.name for point in run.points())
     check_artifacts(run)
     check_summary(run, tally, points)
+    return has_trials
 
 
 def check_artifacts(run: Run) -> None:
@@ -71,7 +91,12 @@ def check_artifacts(run: Run) -> None:
 
 def derive(run: Run, progress: Progress = no_progress) -> Tally:
     """The tally of a run's records, each checked in full, their order and their shards too."""
-    tally = Tally(run.manifest.slices)
+    return _derived(run, progress)[0]
+
+
+def _derived(run: Run, progress: Progress) -> tuple[Tally, bool]:
+    """The tally, and whether an id stands more than once."""
+    tally, has_trials = Tally(run.manifest.slices), False
     ranges = run.manifest.ranges
     bits = shard_rank(run.manifest, run.record_files)
     before = (b"", 0)
@@ -90,10 +115,11 @@ def derive(run: Run, progress: Progress = no_progress) -> Tally:
             if number == 1 and key[0] == before[0]:
                 raise InvalidRunError("a shard starts between trials of one id", where=run.where(batch.path, number))
             tally.add(record)
+            has_trials |= key[0] == before[0]
             before = key
             number += 1
         progress(len(batch.lines))
-    return tally
+    return tally, has_trials
 
 
 def out_of_order(run: Run, key: tuple[bytes, int], before: tuple[bytes, int], path: str, line: int) -> InvalidRunError:

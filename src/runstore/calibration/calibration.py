@@ -92,8 +92,7 @@ def calibrate(
     """
     verified = KnownRuns()
     for run in runs:
-        verification.verify(run, progress)
-        verified.remember(run)
+        verified.remember(run, has_trials=verification.verify(run, progress))
     pairs = [(a, b) for a in runs for b in runs if a is not b]
     judged = [judge(before, after, verified) for before, after in pairs]
     if reasons := _apart(runs, pairs, judged):

@@ -7,6 +7,7 @@ millionths are read as the binary fractions they are, and rounded to so many bit
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,16 +53,30 @@ def on_grid(differences: Sequence[Number]) -> Grid:
     doubles = [value for value in values if not isinstance(value, Decimal)]
     for odd in values if not all(map(math.isfinite, doubles)) else ():
         real(odd)  # the one that is not finite raises
-    if len(doubles) == len(values) and len(set(values)) > _DISTINCT:
+    few = len(set(values[: 2 * _DISTINCT])) <= _DISTINCT  # the first tell, mostly, and cost less than all
+    counts = Counter(values if few or len(doubles) < len(values) else ())
+    if len(doubles) == len(values) and not (few and len(counts) <= _DISTINCT):
         steps = _millionths(doubles)
         if steps is None:
             return Grid(steps=_binary(doubles), sum=_sum(doubles), rounded=True)
         return Grid(steps=_shortened(steps), sum=Decimal(sum(steps)) / _MILLION)
-    ratios = {value: real(value).as_integer_ratio() for value in set(values)}
+    return _of_few(counts)
+
+
+def _of_few(counts: Counter[Number]) -> Grid:
+    """The grid of numbers of which few are distinct, each so many times."""
+    ratios = {value: real(value).as_integer_ratio() for value in counts}
     bottom = math.lcm(*{below for _, below in ratios.values()})
     places = {value: above * (bottom // below) for value, (above, below) in ratios.items()}
-    steps = [places[value] for value in values]
-    return Grid(steps=_shortened(steps), sum=Decimal(sum(steps)) / bottom)
+    common = math.gcd(*places.values()) or 1
+    steps: list[int] = []
+    for value, place in sorted(places.items(), key=_by_distance):
+        steps += [place // common] * counts[value]
+    return Grid(steps=steps, sum=Decimal(sum(steps) * common) / bottom)
+
+
+def _by_distance(place: tuple[Number, int]) -> int:
+    return abs(place[1])
 
 
 def coarse(grid: Grid) -> Grid:
@@ -82,19 +97,16 @@ def _bits(count: int) -> int:
 
 
 def _shortened(steps: Sequence[int]) -> list[int]:
-    common = math.gcd(*steps) or 1
-    return sorted((step // common for step in steps), key=abs)
+    common = math.gcd(*steps)
+    return sorted(steps if common <= 1 else [step // common for step in steps], key=abs)
 
 
 def _millionths(values: Sequence[int | float]) -> list[int] | None:
     """The values in millionths, or None if one is not a whole number of them."""
-    steps = []
-    for value in values:
-        step = round(value * _MILLION) if -_MILLIONTHS_BELOW < value < _MILLIONTHS_BELOW else 0
-        if step / _MILLION != value:
-            return None
-        steps.append(step)
-    return steps
+    if min(values) <= -_MILLIONTHS_BELOW or max(values) >= _MILLIONTHS_BELOW:
+        return None
+    steps = [round(value * _MILLION) for value in values]
+    return steps if [step / _MILLION for step in steps] == list(values) else None
 
 
 def _sum(values: Sequence[int | float]) -> Decimal:
