@@ -19,7 +19,9 @@ from runstore.measures import Measure
 from runstore.policy.model import Evidence, Limits
 
 FEW = 30
-"""With fewer pairs that differ, `auto` takes the sign-flip test in the place of Student's t."""
+"""With fewer units that differ, `auto` takes the sign-flip test in the place of Student's t."""
+FEW_CLUSTERS = 20
+"""So it does with fewer clusters of equal size, or as many of unequal size as are worth that (docs/statistics.md)."""
 _FLIPS = 10**9
 """So many signs are drawn at most, as long as there are at least `_FEWEST_DRAWN` patterns of them."""
 _FEWEST_DRAWN = 1000
@@ -170,7 +172,7 @@ def _tested(sample: _Sample, test: str, resamples: int, strictest: Decimal) -> _
     if is_binary and test in ("auto", "mcnemar"):
         found = paired.mcnemar(sample.worse, sample.better)
         return _Tested(test="mcnemar", p=found.p, note=f"{sample.differing:,} pairs differ")
-    if test == "permutation" or (test == "auto" and sample.clusters is None and sample.differing < FEW):
+    if test == "permutation" or (test == "auto" and _are_few(sample)):
         differences = _differences(sample)
         if differences is not None:
             return _flipped(sample, differences, resamples, strictest)
@@ -179,6 +181,11 @@ def _tested(sample: _Sample, test: str, resamples: int, strictest: Decimal) -> _
     if spread.degenerate:
         return _all_the_same(sample)
     return _Tested(test="t" if sample.clusters is None else "clustered-t", p=spread.test.p)
+
+
+def _are_few(sample: _Sample) -> bool:
+    """Whether Student's t is not to be trusted: few units differ, or few clusters hold most of the pairs."""
+    return sample.differing < FEW or (sample.clusters is not None and _equal_units(sample) < FEW_CLUSTERS)
 
 
 def _differences(sample: _Sample) -> Sequence[float | Decimal] | None:

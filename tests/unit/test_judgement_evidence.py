@@ -227,7 +227,28 @@ def test_clusters_are_the_units_that_power_is_told_of(tmp_path: Path) -> None:
         found = compared(tmp_path / str(count), side(old, tags), side(after, tags), policy, SHARE, ["doc"])
         check = the_drop(found)
         assert check.assessment is not None
-        assert (found.verdict, check.assessment.test, check.assessment.units) == (expected, "clustered-t", count)
+        assert (found.verdict, check.assessment.test, check.assessment.units) == (expected, "sign-flip", count)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "test"),
+    [
+        ([5] * 40, "clustered-t"),
+        ([5] * 29, "sign-flip"),
+        ([1] * 30 + [70], "sign-flip"),
+        ([4] * 30 + [6], "clustered-t"),
+    ],
+)
+def test_few_clusters_or_few_that_weigh_are_tested_by_their_signs(tmp_path: Path, sizes: list[int], test: str) -> None:
+    docs = [f"d{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    tags = {number: {"doc": doc} for number, doc in enumerate(docs)}
+    old, new = mixed(len(docs))
+    after = [one - (1 + int(doc[1:]) % 2) / 1000 for one, doc in zip(new, docs, strict=True)]
+    limits = 'max_drop = 0.5\ncluster = "doc"'
+    found = compared(tmp_path, side(old, tags), side(after, tags), ruled(limits), SHARE, ["doc"])
+    check = the_drop(found)
+    assert check.assessment is not None
+    assert check.assessment.test == test
 
 
 def test_permutation_turns_the_signs_of_whole_clusters(tmp_path: Path) -> None:
