@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from runstore.assessment import Assessment
+from runstore.evidence.results import Interval
 from runstore.findings import Finding, Level, Rule
 
 
@@ -45,6 +46,8 @@ class Check:
     limit: str | None = None
     margin: str | None = None
     """Of a floor or ceiling that holds: how far inside it the current run stands."""
+    interval: Interval | None = None
+    """Of a floor or ceiling: of the current value, by the method that fits it."""
     suggestion: str | None = None
     """Of a floor or ceiling that holds: a tighter one that baseline and current both keep."""
     assessment: Assessment | None = None

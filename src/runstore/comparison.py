@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from runstore import figures, measures, presence, summary, verification
+from runstore import exact, figures, measures, presence, summary, verification
 from runstore.change import Change, ChangeClass
 from runstore.changes import Changes, Lens
 from runstore.checks import Check, check, findings_of
@@ -189,7 +190,9 @@ def _whole(
     units_of = frozenset(_nested(rules, policy)) if changes.has_trials else frozenset()
     if not aggregates and not units_of:
         return Whole()
-    return read_whole(baseline, current, declared, aggregates, units_of)
+    return read_whole(
+        baseline, current, declared, aggregates, units_of, exact.subtract(Decimal(1), policy.evidence.alpha)
+    )
 
 
 def _nested(rules: Mapping[str, MetricRule], policy: Policy) -> Iterator[str]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from runstore import exact
 from runstore.changes import Changes
+from runstore.evidence.results import Interval
 from runstore.exact import ExactSum
 from runstore.manifest import MetricDeclaration
 from runstore.paired import Group
@@ -42,6 +43,10 @@ class Measure:
     """Whether every score of a pair, on both sides, is 0 or 1."""
     sample: Sequence[float] | None = None
     """The differences that are not 0, each as the nearest double, where a test needs each of them."""
+    current_squares: Decimal | None = None
+    """The exact sum of the squares of the current scores; None for a figure."""
+    interval: Interval | None = None
+    """Of the current value, where sums do not tell it: of a quantile."""
     is_series: bool = False
 
     @property
@@ -108,6 +113,8 @@ def _alone(name: str, sums: ExactSum, declared: MetricDeclaration, *, is_series:
         count=sums.count,
         baseline_sum=sums.sum,
         current_sum=sums.sum,
+        is_binary=not is_series and _is_binary(sums, declared),
+        current_squares=None if is_series else sums.squares,
         is_series=is_series,
     )
 
@@ -136,6 +143,7 @@ def _measure(name: str, group: Group, tally: Tally, changes: Changes, declared: 
         squares=paired.differences.squares,
         is_binary=_is_binary(sums, declared) and _is_binary(shifted, declared),
         sample=paired.sample,
+        current_squares=shifted.squares,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from array import array
 from collections import Counter
@@ -34,7 +35,10 @@ class PairedSums:
     improved: int = 0
     lost: int = 0
     sample: array[float] | None = None
-    """The differences that are not 0, each as the nearest double, where they are asked for."""
+    """The differences that are not 0, each as the nearest double, where they are asked for.
+
+    One beyond every double is left out: whoever counts sees that the sample is not whole.
+    """
     pending: list[tuple[Number, Number]] = field(default_factory=list)
     """Pairs of values taken and not yet added up."""
 
@@ -56,7 +60,8 @@ class PairedSums:
         before, after = exact.scaled(old), exact.scaled(new)
         if self.sample is not None:
             pairs = zip(old, new, strict=True)
-            self.sample.extend(float(exact.difference(other, value)) for value, other in pairs if value != other)
+            kept = (float(exact.difference(other, value)) for value, other in pairs if value != other)
+            self.sample.extend(filter(math.isfinite, kept))
         if before is not None and after is not None:
             self.add_scaled(before, after, list(map(operator.sub, after, before)))
             return

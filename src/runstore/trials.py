@@ -47,12 +47,14 @@ def read_whole(
     declared: Mapping[str, MetricDeclaration],
     aggregates: Mapping[str, str],
     units_of: frozenset[str],
+    level: Decimal,
 ) -> Whole:
     """Read every pair of two verified runs.
 
-    `aggregates`: metric → `pN`, `pass@K`, `pass^K` or `K-of-N`; `units_of`: metrics whose records are to be summed up.
+    `aggregates`: metric → `pN`, `pass@K`, `pass^K` or `K-of-N`; `units_of`: metrics whose records are to be summed up;
+    `level`: of the interval of a quantile.
     """
-    gathered = {name: _gatherer(name, text, declared[name]) for name, text in aggregates.items()}
+    gathered = {name: _gatherer(name, text, declared[name], level) for name, text in aggregates.items()}
     units: Sums = {}
     for before, after in _shared(baseline, current):
         for name in gathered:
@@ -133,18 +135,19 @@ def _value(name: str, record: JsonObject, declared: MetricDeclaration) -> int | 
     return value if isinstance(value, int | float) else None
 
 
-def _gatherer(name: str, aggregate: str, declared: MetricDeclaration) -> _Quantile | _OfTrials:
+def _gatherer(name: str, aggregate: str, declared: MetricDeclaration, level: Decimal) -> _Quantile | _OfTrials:
     if found := _QUANTILE.match(aggregate):
-        return _Quantile(name, int(found[1]), declared)
+        return _Quantile(name, int(found[1]), declared, level)
     return _OfTrials(name, aggregate, declared)
 
 
 class _Quantile:
     """A quantile of the scores of all pairs, each an actual score."""
 
-    def __init__(self, name: str, percent: int, declared: MetricDeclaration) -> None:
+    def __init__(self, name: str, percent: int, declared: MetricDeclaration, level: Decimal) -> None:
         self._name = name
         self._share = Decimal(percent) / 100
+        self._level = level
         self._declared = declared
         self._old, self._new = array("d"), array("d")
         self.lost = 0
@@ -157,7 +160,8 @@ class _Quantile:
     def measure(self) -> Measure | str:
         if not self._old:
             return f"no pair has {self._name}"
-        old, new = (intervals.quantile(sorted(values), self._share) for values in (self._old, self._new))
+        sides = [sorted(self._old), sorted(self._new)]
+        old, new = (intervals.quantile(values, self._share) for values in sides)
         is_worse = new < old if self._declared.direction == "higher" else new > old
         pairs = Decimal(len(self._old))  # each as if it had the quantile: limits are held against sum / count
         return Measure(
@@ -170,6 +174,7 @@ class _Quantile:
             regressed=int(is_worse) + self.lost,
             improved=int(new != old and not is_worse),
             lost=self.lost,
+            interval=intervals.quantile_interval(sides[1], self._share, self._level),
             is_series=True,
         )
 
@@ -188,7 +193,7 @@ class _OfTrials:
         self._least = int(found[2] or found[4])
         self._fault = ""
         self._count = self._worse = self._better = self.lost = 0
-        self._old = self._new = self._squares = Decimal(0)
+        self._old = self._new = self._squares = self._new_squares = Decimal(0)
         self._sample = array("d")
 
     def add(self, values: Values) -> None:
@@ -204,6 +209,7 @@ class _OfTrials:
         self._worse += worse
         self._better += new != old and not worse
         self._old, self._new = exact.add(self._old, old), exact.add(self._new, new)
+        self._new_squares = exact.add(self._new_squares, exact.multiply(new, new))
         difference = exact.subtract(new, old)
         if difference:
             self._sample.append(float(difference))
@@ -230,6 +236,7 @@ class _OfTrials:
             improved=self._better,
             lost=self.lost,
             squares=self._squares,
+            current_squares=self._new_squares,
             sample=self._sample,
             is_binary=self._kind == "of",
         )

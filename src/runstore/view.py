@@ -118,6 +118,7 @@ def _check(check: Check) -> JsonValue:
     return {
         "assessment": None if check.assessment is None else _assessment(check.assessment),
         "excused_by": list(check.excused_by),
+        "interval": None if check.interval is None else asdict(check.interval),
         "limit": check.limit,
         "margin": check.margin,
         "metric": check.metric,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from runstore.checks import Check, Outcome
 from runstore.comparison import Comparison, compare
+from runstore.evidence import intervals
+from runstore.evidence.results import Interval
 from runstore.findings import Rule, Verdict
 from runstore.manifest import MetricDeclaration
 from runstore.policy import Policy, from_toml
@@ -35,14 +38,36 @@ def found(result: Comparison) -> Found:
     [
         (3, "error", []),
         (4, "error", [("min-records", "inconclusive", "acc")]),
-        (4, "warn", [("min-records", "inconclusive", "acc")]),
+        (4, "warn", [("min-records", "warning", "acc")]),
     ],
 )
 def test_a_verdict_needs_as_many_pairs_as_asked(tmp_path: Path, least: int, level: str, rows: Found) -> None:
     text = f"[metrics.acc]\nmax_drop = 1\nmin_records = {least}\nlevel = '{level}'\n[records]\nmax_removed = 9\n"
     result = compared(tmp_path, {"records": passing(9)}, {"records": passing(3)}, text)
     assert found(result) == rows
-    assert result.verdict is (Verdict.INCONCLUSIVE if rows else Verdict.PASS)
+    assert result.verdict is (Verdict.INCONCLUSIVE if rows and level == "error" else Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "rule", "interval"),
+    [
+        (SHARE, [1, 1, 1, 0], "min = 0", intervals.proportion(3, 4, Decimal("0.95"))),
+        (HIGHER, [1, 2, 4, 7], "min = 0", intervals.mean(4, Decimal(14), Decimal(70), Decimal("0.95"))),
+        (LOWER, [*range(1, 101)], "max = 100\naggregate = 'p50'", None),
+        (HIGHER, [3], "min = 0", None),
+    ],
+)
+def test_a_floor_or_ceiling_shows_the_interval_that_fits_the_value(
+    tmp_path: Path, declared: MetricDeclaration, values: list[int], rule: str, interval: Interval | None
+) -> None:
+    records = [{"id": f"r{number:03}", "scores": {"m": value}} for number, value in enumerate(values)]
+    given = {"records": records, "metrics": {"m": declared}}
+    result = compared(tmp_path, given, given, f"[metrics.m]\n{rule}\n")
+    (check,) = [one for one in result.checks if one.rule in (Rule.MIN, Rule.MAX)]
+    if len(values) == 100:
+        interval = intervals.quantile_interval(sorted(map(float, values)), Decimal("0.5"), Decimal("0.95"))
+        assert interval is not None
+    assert check.interval == interval
 
 
 def test_too_few_pairs_do_not_excuse_a_drop(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def whole(old: list[Record], new: list[Record], aggregate: str = "", declared: M
             for name, side in (("b", old), ("c", new))
         ]
         aggregates = {"acc": aggregate} if aggregate else {}
-        return read_whole(runs[0], runs[1], {"acc": declared}, aggregates, frozenset({"acc"}))
+        return read_whole(runs[0], runs[1], {"acc": declared}, aggregates, frozenset({"acc"}), Decimal("0.95"))
 
 
 def compared(

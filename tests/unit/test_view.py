@@ -106,6 +106,7 @@ def test_a_view_holds_every_check_with_its_answer(tmp_path: Path) -> None:
         {
             "assessment": None,
             "excused_by": [],
+            "interval": {"high": 2.1706204736174706, "level": 0.95, "low": -0.37062047361747047, "method": "Student t"},
             "limit": "0.5",
             "margin": "0.4",
             "metric": "acc",

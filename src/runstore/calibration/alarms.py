@@ -84,14 +84,16 @@ def alarms(drawn: Drawn, policy: Policy, rules: Sequence[Ruled], noise: Noise) -
 
 
 def _broken(sums: Sums, group: Group, asked: Limits, declared: MetricDeclaration) -> Iterator[str]:
+    if asked.level == "warn":
+        return
     least = asked.min_records
     if least is not None and sums.count < least:
         if group is not None and sums.count + sums.lost < least:
             return  # the baseline's slice is too small: advisory
         yield f"{asked.origin}.min_records"
-    if sums.count == 0 or (asked.limits_drop and sums.lost and declared.worst is None):
+    if sums.count == 0 or (sums.lost and declared.worst is None):
         yield f"{asked.origin} (could not be checked)"
-    if sums.count and asked.level == "error":
+    if sums.count:
         yield from _exceeded(sums, asked, declared)
 
 

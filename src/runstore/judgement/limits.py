@@ -8,6 +8,9 @@ from decimal import Decimal
 
 from runstore import exact
 from runstore.checks import Check, Outcome, check
+from runstore.errors import InvalidRunError
+from runstore.evidence import intervals
+from runstore.evidence.results import Interval
 from runstore.findings import Level, Rule
 from runstore.judgement.case import Case, counted
 from runstore.judgement.drops import drops
@@ -34,13 +37,13 @@ def limits_of(case: Case, subject: Subject) -> Iterator[Check]:
         )
         yield check(Rule.NOTHING_COMPARED, subject.read, finding, origin=subject.place)
     yield from drops(case, subject)
-    yield from bounds_of(subject, has_baseline=True)
+    yield from bounds_of(case, subject, has_baseline=True)
 
 
-def current_limits(subject: Subject) -> Iterator[Check]:
+def current_limits(case: Case, subject: Subject) -> Iterator[Check]:
     """The checks that need the current run alone."""
     yield from _enough(subject)
-    yield from bounds_of(subject, has_baseline=False)
+    yield from bounds_of(case, subject, has_baseline=False)
 
 
 def _enough(subject: Subject) -> Iterator[Check]:
@@ -72,16 +75,16 @@ def _enough(subject: Subject) -> Iterator[Check]:
     )
 
 
-def bounds_of(subject: Subject, *, has_baseline: bool) -> Iterator[Check]:
+def bounds_of(case: Case, subject: Subject, *, has_baseline: bool) -> Iterator[Check]:
     """Floor and ceiling of the current mean."""
     limits = subject.limits
     if limits.min is not None:
-        yield _bound(subject, Rule.MIN, limits.min, has_baseline=has_baseline)
+        yield _bound(case, subject, Rule.MIN, limits.min, has_baseline=has_baseline)
     if limits.max is not None:
-        yield _bound(subject, Rule.MAX, limits.max, has_baseline=has_baseline)
+        yield _bound(case, subject, Rule.MAX, limits.max, has_baseline=has_baseline)
 
 
-def _bound(subject: Subject, rule: Rule, limit: Decimal, *, has_baseline: bool) -> Check:
+def _bound(case: Case, subject: Subject, rule: Rule, limit: Decimal, *, has_baseline: bool) -> Check:
     measure, is_floor = subject.measure, rule is Rule.MIN
     inside = exact.subtract(measure.current_sum, exact.multiply(limit, Decimal(measure.count)))
     inside = inside if is_floor else inside.copy_negate()
@@ -96,6 +99,7 @@ def _bound(subject: Subject, rule: Rule, limit: Decimal, *, has_baseline: bool) 
         slice=measure.group,
         observed=repr(measure.current),
         limit=text,
+        interval=_interval(measure, exact.subtract(Decimal(1), case.policy.evidence.alpha)),
     )
     if inside < 0:
         side = "below" if is_floor else "above"
@@ -105,6 +109,18 @@ def _bound(subject: Subject, rule: Rule, limit: Decimal, *, has_baseline: bool) 
     margin = _mean_text(measure.count, inside)
     why = f"{margin} inside its {what} of {text}"
     return replace(made, why=why, margin=margin, suggestion=_tighter(measure, rule, limit) if has_baseline else None)
+
+
+def _interval(measure: Measure, level: Decimal) -> Interval | None:
+    """How sure the current value is: Wilson's for scores of 0 and 1, Student's for other means; none for one figure."""
+    if measure.current_squares is None or measure.count == 0:
+        return measure.interval
+    try:
+        if measure.is_binary:
+            return intervals.proportion(int(measure.current_sum), measure.count, level)
+        return intervals.mean(measure.count, measure.current_sum, measure.current_squares, level)
+    except InvalidRunError:  # its ends are beyond every double
+        return None
 
 
 def _mean_text(count: int, total: Decimal) -> str | None:

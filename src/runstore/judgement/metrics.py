@@ -75,7 +75,7 @@ def new_metrics(case: Case) -> Iterator[Check]:
         rule = case.policy.rule_for(measure.metric)
         if rule is None:
             continue
-        yield from current_limits(Subject(measure=measure, limits=rule.limits))
+        yield from current_limits(case, Subject(measure=measure, limits=rule.limits))
         if rule.limits_drop and not (measure.is_series and measure.metric in stepless):
             finding = Finding(
                 rule=Rule.METRIC_MISSING,

@@ -45,8 +45,8 @@ class Subject:
         return f"{self.name} {over}: {measure.baseline!r} -> {measure.current!r}"
 
     def level(self, usual: Level = Level.ERROR) -> Level:
-        """How much a finding weighs that a rule of level `error` would give the usual weight."""
-        if self.small or (usual is Level.ERROR and self.limits.level == "warn"):
+        """How much a finding weighs that usually weighs so: of a rule that warns, no breach and no doubt is more."""
+        if self.small or (usual in (Level.ERROR, Level.INCONCLUSIVE) and self.limits.level == "warn"):
             return Level.WARNING
         return usual
 

@@ -34,7 +34,7 @@ def volatile_limits(case: Case) -> Iterator[Check]:
             yield _missing(rule, Level.INCONCLUSIVE, "baseline", "accept a baseline that keeps it")
         elif rule.limits_drop:
             yield from drops(case, subject)
-        yield from bounds_of(subject, has_baseline=name in before)
+        yield from bounds_of(case, subject, has_baseline=name in before)
 
 
 def _subject(rule: MetricRule, before: int | float, after: int | float) -> Subject:

@@ -97,7 +97,7 @@ def _policy(node: Node, origin: str, places: Mapping[str, int]) -> Policy:
 
 
 def _records(node: Node) -> RecordLimits:
-    return RecordLimits(**{key: limit.integer() for key, limit in node.record((), _RECORDS).items()})
+    return RecordLimits(**{key: at_least(0)(limit) for key, limit in node.record((), _RECORDS).items()})
 
 
 def _comparability(node: Node) -> Comparability:
@@ -163,7 +163,7 @@ def _waiver(node: Node) -> Waiver:
 
 def _quarantine(node: Node) -> Quarantine:
     parts = node.record(("max_records",), ("records",))
-    limit = parts["max_records"].integer()
+    limit = at_least(0)(parts["max_records"])
     records = taken(parts, "records", _all_quarantined) or ()
     if len(records) > limit:
         hint = "mend one, or have max_records raised by whoever answers for it"

@@ -169,4 +169,4 @@ def _at(node: Node) -> str | int:
         return node.string(_FIGURES)
     if type(node.value) is not int:
         node.fail("expected a step or one of last, best, min, max")
-    return node.integer()
+    return at_least(0)(node)

@@ -43,6 +43,9 @@ def _details(check: Check) -> Iterator[str]:
         yield check["why"]
     if check["assessment"] is not None:
         yield _evidence(check["assessment"])
+    if (sure := check["interval"]) is not None:
+        ends = f"{single(sure['low'])} to {single(sure['high'])}"
+        yield f"the current value lies within {ends} at a confidence of {single(sure['level'])} ({sure['method']})"
     if check["excused_by"]:
         yield f"excused by {', '.join(check['excused_by'])}"
     if check["suggestion"] is not None:

@@ -71,11 +71,21 @@ class Assessment(TypedDict):
     units: int
 
 
+class Interval(TypedDict):
+    """How sure a value is."""
+
+    high: float
+    level: float
+    low: float
+    method: str
+
+
 class Check(TypedDict):
     """One question that was asked, and the answer; numbers are texts, and exact where they are limits."""
 
     assessment: Assessment | None
     excused_by: list[str]
+    interval: Interval | None
     limit: str | None
     margin: str | None
     metric: str | None
