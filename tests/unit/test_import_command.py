@@ -9,6 +9,7 @@ import gzip
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -175,7 +176,14 @@ MTEB = ["--id", "id", "--score", "main_score=metrics.main_score"]
 DECIDED = ["--on-missing-score", "skip", "--on-duplicate", "first"]
 
 
-@pytest.mark.parametrize(("path", "mapping", "records"), REAL, ids=[row[0] for row in REAL])
+SLOW = "big-baseline-2026-07-14.jsonl.gz"  # of the big pair, one is enough every day
+
+
+def marked(*row: Any) -> Any:
+    return pytest.param(*row, id=row[0], marks=pytest.mark.slow if row[0].endswith(SLOW) else ())
+
+
+@pytest.mark.parametrize(("path", "mapping", "records"), [marked(*row) for row in REAL])
 def test_real_results_come_over_whole(
     path: str, mapping: list[str], records: int, realdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,7 +193,7 @@ def test_real_results_come_over_whole(
     assert read_run(run).record_count == records
 
 
-@pytest.mark.parametrize("path", ["big-baseline-2026-07-14.jsonl.gz", "big-current-2026-08-20.jsonl.gz"])
+@pytest.mark.parametrize("path", [marked(SLOW), marked("big-current-2026-08-20.jsonl.gz")])
 def test_real_results_that_do_not_fit_stop_the_import_and_are_named(
     path: str, realdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
