@@ -123,6 +123,8 @@ def assess(
         return tested if isinstance(tested, Unassessed) else _assessment(sample, tested, allowed, strictest, rules)
     except InvalidRunError as error:  # the run is what it claims to be; a figure of its differences is no double
         return Unassessed(reason=error.message, hint="declare a range for the metric, or rescale it")
+    except ArithmeticError:  # no digits are enough for so small a level
+        return Unassessed(reason="it cannot be computed at this alpha", hint="set a larger alpha, or ask fewer rules")
 
 
 def _sample(measure: Measure, clusters: Clusters | None, level: Decimal) -> _Sample | Unassessed:
@@ -228,7 +230,8 @@ def _seen(
     """The chance to see a drop as large as is allowed, and the smallest drop that is seen with the chance `goal`."""
     if tested.test == "mcnemar":
         return _seen_by_mcnemar(sample, allowed, alpha, goal)
-    if tested.least > alpha:
+    # So few units, all of them worse, would not convince a test without assumptions: Student's t is not asked either.
+    if max(tested.least, Decimal(_one_pattern(sample.units))) > alpha:
         return 0.0, None
     df, width = sample.spread.df, _width(sample.measure)
     error = Decimal(sample.spread.standard_error)

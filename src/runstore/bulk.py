@@ -12,7 +12,7 @@ from itertools import compress
 from runstore import canonical
 from runstore.canonical import MAX_SAFE_INTEGER, JsonValue
 from runstore.errors import CanonicalError
-from runstore.record import PREFIX, SOUND, JsonObject, Ranges, sound_scores
+from runstore.record import PREFIX, SOUND, JsonObject, Ranges, is_sound, sound_scores
 
 _OUTPUT = b',"output":'
 _SCORES = b',"scores":{'
@@ -79,6 +79,8 @@ def _all_sound(before: Sequence[JsonObject], after: Sequence[JsonObject], ranges
     """Whether all records `after` are sound (see `record.SOUND`), and none of either side says which trial it is."""
     if any("repeat" in fields for fields in before):
         return False
+    if len(after) == 1:
+        return "repeat" not in after[0] and is_sound(after[0], ranges)
     shapes = list(map(tuple, after))
     different = set(shapes)
     for shape in different:

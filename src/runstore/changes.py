@@ -89,7 +89,7 @@ class Changes:
             return False
         before, after = pairs
         start = 0
-        for end, shape in _runs_of_one_shape(before, after):
+        for end, shape in _runs_of_one_shape(before, after) if len(before) > 1 else [(1, None)]:
             part = slice(start, end)
             if shape is None:
                 self._add(baseline[start], current[start], before[start], after[start])
@@ -176,10 +176,25 @@ class Changes:
         names = _shape(before, after)
         if names is None:
             self._keep(self._standing_differs(before, after), baseline, current)
-        elif names:
-            self._add_columns(names, [baseline], [current], [before], [after])
-        else:
-            self._keep(_UNAFFECTED, baseline, current)
+            return
+        old, new = scores_of(before), scores_of(after)
+        if names:
+            columns = {name: ([old[name]], [new[name]]) for name in names}
+            self._columns.add(columns, [tags_of(before)] if self._lens.slices else [], self._scored)
+        self._keep(self._effect(old, new), baseline, current)
+
+    def _effect(self, old: Scores, new: Scores) -> Effect:
+        """What scores of the same names make of a record."""
+        worse = better = -1.0
+        strict = False
+        for name, value in old.items():
+            effect = (new[name] - value) * self._sign[name]
+            if effect < 0:
+                worse = max(worse, -effect / self._width.get(name, 1))
+                strict = strict or name in self._lens.strict
+            elif effect > 0:
+                better = max(better, effect / self._width.get(name, 1))
+        return _made_of(worse, better, strict=strict)
 
     def _standing_differs(self, before: JsonObject, after: JsonObject) -> Effect:
         """Status, tags or the names of the scores differ: every metric may count otherwise than before."""
@@ -226,9 +241,7 @@ class Changes:
                 self.lost_scores += other is None
             elif effect > 0:
                 better = max(better, effect / self._width.get(name, 1))
-        if worse >= 0:
-            return ChangeClass.REGRESSED, worse, strict, ""
-        return (ChangeClass.IMPROVED, better, False, "") if better >= 0 else _UNAFFECTED
+        return _made_of(worse, better, strict=strict)
 
     def add_removed(self, baseline: bytes) -> None:
         """A verified baseline line that has no partner."""
@@ -314,6 +327,13 @@ class Changes:
                 for name, sums in metrics.items():
                     known = paired.of_group(mine, group)
                     paired.of_metric(known, name).absorb(sums)
+
+
+def _made_of(worse: float, better: float, *, strict: bool) -> Effect:
+    """What the largest effects for the worse and for the better, -1 where there is none, make of a record."""
+    if worse >= 0:
+        return ChangeClass.REGRESSED, worse, strict, ""
+    return (ChangeClass.IMPROVED, better, False, "") if better >= 0 else _UNAFFECTED
 
 
 def _shape(before: JsonObject, after: JsonObject) -> tuple[str, ...] | None:

@@ -1,6 +1,6 @@
 """A record: one line of `records.jsonl`. Bytes in, a checked JSON object out; the key is read without parsing.
 
-Two checks say the same thing. `_is_sound` is the fast one for the millions of good lines: it answers yes or "look
+Two checks say the same thing. `is_sound` is the fast one for the millions of good lines: it answers yes or "look
 closer". `check` is the one that explains, field by field. A test holds them, and the published schema, equal.
 """
 
@@ -79,7 +79,7 @@ def read(line: bytes, ranges: Ranges) -> JsonObject:
         record = canonical.loads(line)
     except CanonicalError:
         record = None
-    if type(record) is dict and "id" in record and _is_sound(record, ranges) and canonical.dumps_plain(record) == line:
+    if type(record) is dict and "id" in record and is_sound(record, ranges) and canonical.dumps_plain(record) == line:
         return record
     record = canonical.decode(line)
     check(record, ranges)
@@ -174,7 +174,7 @@ SOUND: dict[str, Callable[[JsonValue], bool]] = {
 """Field (but `scores`) → whether a value is valid and the engine's sorted text of it certainly the canonical text."""
 
 
-def _is_sound(record: JsonObject, ranges: Ranges) -> bool:
+def is_sound(record: JsonObject, ranges: Ranges) -> bool:
     """True only if every field is valid and the engine's sorted text of it is certainly the canonical text."""
     for name, value in record.items():
         if name == "scores":
@@ -192,7 +192,7 @@ def write(record: JsonObject, ranges: Ranges) -> bytes:
 
     Raises CanonicalError or InvalidRunError with `where` a JSON pointer within the record.
     """
-    if "id" in record and _is_sound(record, ranges):
+    if "id" in record and is_sound(record, ranges):
         try:
             return canonical.dumps_plain(record)
         except CanonicalError:

@@ -20,9 +20,9 @@ from runstore.summary import Tally
 Progress = Callable[[int], None]
 """Called now and then with the number of lines done since the last call."""
 
-_RULES = "3"
+_RULES = "4"
 """Changes whenever verification gets stricter, or more of it is remembered: then what was is looked at again."""
-_TRIALS = b"trials"
+_ALONE = b"alone"
 
 
 def no_progress(lines: int) -> None:
@@ -32,7 +32,7 @@ def no_progress(lines: int) -> None:
 class VerifiedRuns:
     """The digests of the runs that were verified in full, as files in a folder; None remembers none for later.
 
-    A file is empty, or says that a record of the run has several trials.
+    A file says that no record of the run has several trials; an empty one does not know.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -52,7 +52,7 @@ class VerifiedRuns:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / self._name(run)).write_bytes(_TRIALS if has_trials else b"")
+            (self._folder / self._name(run)).write_bytes(b"" if has_trials else _ALONE)
         except OSError:
             self._folder = None
 
@@ -62,7 +62,7 @@ class VerifiedRuns:
         if known is not None or self._folder is None:
             return known is not False
         try:
-            return (self._folder / self._name(run)).read_bytes() != b""
+            return (self._folder / self._name(run)).read_bytes() != _ALONE
         except OSError:
             return True
 

@@ -33,7 +33,7 @@ def limits_of(case: Case, subject: Subject) -> Iterator[Check]:
             Level.INCONCLUSIVE,
             f"{counted(measure.lost)} of the {subject.against} have no {subject.name} now and are not in its"
             f" {subject.aggregate or 'mean'}: its limits could not be checked",
-            hint="declare a range for the metric: such records then count as its worst score",
+            hint="declare a range for the metric: records that errored or were skipped then count as its worst score",
         )
         yield check(Rule.NOTHING_COMPARED, subject.read, finding, origin=subject.place)
     yield from drops(case, subject)

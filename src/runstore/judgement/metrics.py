@@ -42,9 +42,10 @@ def _ruled(facts: Facts, policy: Policy) -> Iterator[tuple[Measure, MetricRule |
 
 def _subject(facts: Facts, measure: Measure, rule: MetricRule) -> Subject | None:
     """None if the rule asks for another aggregate than the mean, and there is none."""
-    if rule.aggregate in (None, "mean"):
+    if not _aggregates(rule):
         return Subject(measure=measure, limits=rule.limits)
-    found = facts.whole.aggregates.get(measure.metric)
+    # Records may have a metric that is a series, too: what stands for the ones says nothing of the other.
+    found = None if measure.is_series else facts.whole.aggregates.get(measure.metric)
     if found is None:
         return None
     # A quantile is one figure: how many pairs it rests on the mean of them says.
@@ -52,11 +53,21 @@ def _subject(facts: Facts, measure: Measure, rule: MetricRule) -> Subject | None
     return Subject(measure=found, limits=rule.limits, aggregate=rule.aggregate or "", pairs=pairs)
 
 
+def _aggregates(rule: MetricRule) -> bool:
+    """Whether something else than the mean stands for the records."""
+    return rule.aggregate not in (None, "mean")
+
+
 def _of_rule(case: Case, measure: Measure, rule: MetricRule) -> Iterator[Check]:
     if subject := _subject(case.facts, measure, rule):
         yield from limits_of(case, subject)
         return
-    why = case.facts.whole.faults.get(measure.metric, f"{measure.metric} is a series, of which there is no such thing")
+    faults = {} if measure.is_series else case.facts.whole.faults
+    why = faults.get(measure.metric, f"{measure.metric} is a series, of which there is no such thing")
+    yield _not_had(measure, rule, why)
+
+
+def _not_had(measure: Measure, rule: MetricRule, why: str) -> Check:
     message = f"{rule.aggregate} of {measure.metric} could not be had: {why}"
     finding = Finding(
         rule=Rule.NOTHING_COMPARED,
@@ -65,7 +76,7 @@ def _of_rule(case: Case, measure: Measure, rule: MetricRule) -> Iterator[Check]:
         message=message,
         hint="docs/policy.md says what each `aggregate` needs",
     )
-    yield check(Rule.NOTHING_COMPARED, measure.metric, finding, origin=f"{rule.limits.origin}.aggregate")
+    return check(Rule.NOTHING_COMPARED, measure.metric, finding, origin=f"{rule.limits.origin}.aggregate")
 
 
 def new_metrics(case: Case) -> Iterator[Check]:
@@ -75,7 +86,10 @@ def new_metrics(case: Case) -> Iterator[Check]:
         rule = case.policy.rule_for(measure.metric)
         if rule is None:
             continue
-        yield from current_limits(case, Subject(measure=measure, limits=rule.limits))
+        if _aggregates(rule):
+            yield _not_had(measure, rule, "only the current run has the metric")
+        else:
+            yield from current_limits(case, Subject(measure=measure, limits=rule.limits))
         if rule.limits_drop and not (measure.is_series and measure.metric in stepless):
             finding = Finding(
                 rule=Rule.METRIC_MISSING,

@@ -51,10 +51,13 @@ def metric_rules(node: Node) -> tuple[MetricRule, ...]:
 def slice_rules(node: Node) -> tuple[SliceRule, ...]:
     """The tables `[[slices]]`; two that ask the same are refused."""
     found: list[SliceRule] = []
+    asked: set[SliceRule] = set()
     for element in node.elements():
         rule = _slice_rule(element)
-        if any(_asks_the_same(rule, one) for one in found):
+        nowhere = replace(rule, limits=replace(rule.limits, origin=""))  # what it asks, wherever it stands
+        if nowhere in asked:
             element.fail("the same rule stands twice", hint="remove one of the two")
+        asked.add(nowhere)
         found.append(rule)
     return tuple(found)
 
@@ -98,10 +101,6 @@ def _slice_rule(node: Node) -> SliceRule:
     if not limits.asks:
         node.fail("the rule asks for nothing", hint="give it max_drop, max_relative_drop, min or max")
     return SliceRule(tag=tag, value=value, metric=taken(parts, "metric", name) or "*", limits=limits)
-
-
-def _asks_the_same(one: SliceRule, other: SliceRule) -> bool:
-    return one == replace(other, limits=replace(other.limits, origin=one.limits.origin))
 
 
 def _volatile_rule(measure: str, node: Node) -> MetricRule:
