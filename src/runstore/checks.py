@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from runstore.assessment import Assessment
-from runstore.evidence.results import Interval
 from runstore.findings import Finding, Level, Rule
+
+if TYPE_CHECKING:
+    from runstore.assessment import Assessment
+    from runstore.evidence.results import Interval
 
 
 class Outcome(Enum):

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from importlib import import_module
 
 from runstore import exact, figures, measures, presence, summary, verification
 from runstore.change import Change, ChangeClass
 from runstore.changes import Changes, Lens
 from runstore.checks import Check, check, findings_of
 from runstore.errors import InvalidDataError
-from runstore.facts import Counts, Facts, MissingStep, Pinned
+from runstore.facts import Counts, Facts, MissingStep, Pinned, Whole
 from runstore.figures import Figures
 from runstore.findings import Finding, Level, Rule, Verdict, verdict
 from runstore.judgement import NO_DAY, check_selections, check_suites, combined, judge
@@ -30,7 +31,6 @@ from runstore.policy.model import MetricRule
 from runstore.shape import ShapeError
 from runstore.store.reader import Run
 from runstore.summary import Tally
-from runstore.trials import Whole, read_whole
 from runstore.verification import Progress, VerifiedRuns, no_progress
 
 DEFAULT_LIMIT = 300
@@ -190,9 +190,10 @@ def _whole(
     units_of = frozenset(_nested(rules, policy)) if changes.has_trials else frozenset()
     if not aggregates and not units_of:
         return Whole()
-    return read_whole(
+    found: Whole = import_module("runstore.trials").read_whole(
         baseline, current, declared, aggregates, units_of, exact.subtract(Decimal(1), policy.evidence.alpha)
     )
+    return found
 
 
 def _nested(rules: Mapping[str, MetricRule], policy: Policy) -> Iterator[str]:

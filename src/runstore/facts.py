@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from runstore.changes import Changes
 from runstore.manifest import Manifest
 from runstore.measures import Measure
+from runstore.paired import Group
 from runstore.summary import Tally
-from runstore.trials import Whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,19 @@ class MissingStep:
 
 Volatile = Mapping[str, int | float]
 """The measures of `volatile/measures.json`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Whole:
+    """What was found by reading every pair.
+
+    `aggregates`: metric → measure of what its rule asks for; `faults`: metric → why there is none; `units`: (metric,
+    group) → of each record the number of its trials in the group and the sum of their differences.
+    """
+
+    aggregates: Mapping[str, Measure] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[tuple[str, Group], Sequence[tuple[int, Decimal]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

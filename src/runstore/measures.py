@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from runstore import exact
 from runstore.changes import Changes
-from runstore.evidence.results import Interval
 from runstore.exact import ExactSum
 from runstore.manifest import MetricDeclaration
 from runstore.paired import Group
 from runstore.series import Point
 from runstore.summary import Tally
+
+if TYPE_CHECKING:
+    from runstore.evidence.results import Interval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

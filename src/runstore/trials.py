@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from runstore import canonical, exact
 from runstore.evidence import intervals, repeats
+from runstore.facts import Whole
 from runstore.manifest import MetricDeclaration
 from runstore.measures import Measure
 from runstore.paired import Group
@@ -26,19 +26,6 @@ _QUANTILE = re.compile(r"p([1-9][0-9]?)\Z")
 Values = Sequence[tuple[int | float, int | float]]
 """Of the trials of one record that both runs have: the score before and after."""
 Sums = dict[tuple[str, Group], list[tuple[int, Decimal]]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Whole:
-    """What was found by reading every pair.
-
-    `aggregates`: metric → measure of what its rule asks for; `faults`: metric → why there is none; `units`: (metric,
-    group) → of each record the number of its trials in the group and the sum of their differences.
-    """
-
-    aggregates: Mapping[str, Measure] = field(default_factory=dict)
-    faults: Mapping[str, str] = field(default_factory=dict)
-    units: Mapping[tuple[str, Group], Sequence[tuple[int, Decimal]]] = field(default_factory=dict)
 
 
 def read_whole(

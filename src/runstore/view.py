@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from runstore import canonical, exact
-from runstore.assessment import Assessment
 from runstore.canonical import JsonValue
 from runstore.change import Change, ChangeClass
 from runstore.checks import Check
@@ -23,6 +23,9 @@ from runstore.findings import Finding
 from runstore.manifest import Manifest
 from runstore.measures import Measure
 from runstore.record import JsonObject
+
+if TYPE_CHECKING:
+    from runstore.assessment import Assessment
 
 FORMAT = 1
 

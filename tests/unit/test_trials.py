@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 
 from runstore.checks import Check, Outcome
 from runstore.comparison import Comparison, compare
+from runstore.facts import Whole
 from runstore.findings import Rule, Verdict
 from runstore.manifest import MetricDeclaration
 from runstore.policy import from_toml
 from runstore.store.reader import read_run
-from runstore.trials import Whole, read_whole
+from runstore.trials import read_whole
 from tests.factories import HIGHER, LOWER, SHARE, Record, unsynced, write_run
 
 Trials = Sequence[Sequence[float | None]]

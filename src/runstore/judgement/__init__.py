@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from itertools import chain
+from importlib import import_module
 
 from runstore.checks import Check
 from runstore.facts import Facts
-from runstore.judgement import evidence, excuses, metrics, slices, waivers
-from runstore.judgement.case import Case
+from runstore.judgement import excuses, waivers
+from runstore.judgement.case import Case, Weigher
 from runstore.judgement.comparability import comparable
 from runstore.judgement.declarations import declarations, metrics_present
 from runstore.judgement.metrics import metric_limits, new_metrics, unchecked
@@ -52,9 +52,7 @@ RULES: tuple[Callable[[Case], Iterator[Check]], ...] = (
 
 def judge(facts: Facts, policy: Policy, today: date = NO_DAY) -> Iterator[Check]:
     """Every check, in the order of the table; then what is to be said of the waivers and the quarantine themselves."""
-    subjects = chain(metrics.subjects(facts, policy), slices.subjects(facts, policy))
-    assessed = evidence.assessed(subjects, facts, policy.evidence)
-    case = Case(facts=facts, policy=policy, today=today, assessed=assessed)
+    case = Case(facts=facts, policy=policy, today=today, weigher=_weigher(facts, policy))
     used: set[str] = set()
     for rule in RULES:
         for check in rule(case):
@@ -62,3 +60,11 @@ def judge(facts: Facts, policy: Policy, today: date = NO_DAY) -> Iterator[Check]
             yield check
     yield from waivers.audit(case, used)
     yield from excuses.audit(case)
+
+
+def _weigher(facts: Facts, policy: Policy) -> Weigher | None:
+    """Loaded only if a rule limits a metric: without one, statistics would be a tenth of the start-up."""
+    if not (policy.metrics or policy.slices):
+        return None
+    found: Weigher = import_module("runstore.judgement.evidence").weighing(facts, policy)
+    return found

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING, Protocol
 
 from runstore.checks import DEFAULT
 from runstore.facts import Facts
-from runstore.judgement.evidence import Assessed
 from runstore.policy.model import Policy, RecordLimits
+
+if TYPE_CHECKING:
+    from runstore.checks import Check
+    from runstore.evidence.results import Interval
+    from runstore.judgement.subject import Subject
+    from runstore.measures import Measure
+
+
+class Weigher(Protocol):
+    """How sure the pairs are. `judgement.evidence` has one; it is loaded only if it is asked."""
+
+    def weighed(self, made: Check, subject: Subject, limit: str) -> Check:
+        """The check of a drop (by `max_drop` or `max_relative_drop`), with its evidence and what follows from it."""
+
+    def interval(self, measure: Measure) -> Interval | None:
+        """How sure the current value is, if that can be said."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,8 +34,8 @@ class Case:
     facts: Facts
     policy: Policy
     today: date
-    assessed: Assessed = field(default_factory=dict)
-    """How sure the pairs are of each drop; see `judgement.evidence`."""
+    weigher: Weigher | None = None
+    """Says how sure the pairs are; None where no rule limits a metric."""
 
 
 _DEFAULTS = RecordLimits()

@@ -12,7 +12,6 @@ from runstore import exact
 from runstore.checks import Check, Outcome
 from runstore.findings import Finding, Level, Rule
 from runstore.judgement.case import Case
-from runstore.judgement.evidence import weighed
 from runstore.judgement.subject import Subject
 from runstore.judgement.waivers import excused_drop
 from runstore.measures import Measure
@@ -43,7 +42,8 @@ def drop(case: Case, subject: Subject, key: str, limit: Decimal) -> Check:
         limit=exact.text(limit),
         findings=(finding,) if broken else (),
     )
-    check = weighed(check, subject, key, case.assessed, case.policy.evidence)
+    if case.weigher is not None:
+        check = case.weigher.weighed(check, subject, key)
     return excused_drop(case, subject, check) if check.outcome is Outcome.BROKEN else check
 
 

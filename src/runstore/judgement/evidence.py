@@ -10,16 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 
 from runstore import exact
 from runstore.assessment import Assessment, Clusters, Unassessed, assess
 from runstore.checks import Check, Outcome
+from runstore.errors import InvalidRunError
+from runstore.evidence import intervals
 from runstore.evidence.multiplicity import benjamini_hochberg, holm
+from runstore.evidence.results import Interval
 from runstore.facts import Facts
 from runstore.findings import Level, Rule
+from runstore.judgement import metrics, slices
 from runstore.judgement.subject import Subject
+from runstore.measures import Measure
 from runstore.paired import Group
-from runstore.policy.model import Evidence, Limits
+from runstore.policy.model import Evidence, Limits, Policy
 
 Key = tuple[Limits, str, str, Group, str]
 """(Limits of a rule, which of them, metric, slice, against what). A rule made by a program has no place of its own."""
@@ -41,6 +47,28 @@ class _Asked:
     @property
     def is_required(self) -> bool:
         return self.subject.limits.significance == "required"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weighing:
+    """The weigher of a case: what was assessed, and the rules on evidence."""
+
+    found: Assessed
+    rules: Evidence
+
+    def weighed(self, made: Check, subject: Subject, limit: str) -> Check:
+        """See `judgement.case.Weigher`."""
+        return weighed(made, subject, limit, self.found, self.rules)
+
+    def interval(self, measure: Measure) -> Interval | None:
+        """See `judgement.case.Weigher`."""
+        return _interval(measure, exact.subtract(Decimal(1), self.rules.alpha))
+
+
+def weighing(facts: Facts, policy: Policy) -> Weighing:
+    """The weigher of what the rules on metrics and slices are about."""
+    subjects = chain(metrics.subjects(facts, policy), slices.subjects(facts, policy))
+    return Weighing(found=assessed(subjects, facts, policy.evidence), rules=policy.evidence)
 
 
 def key_of(subject: Subject, limit: str) -> Key:
@@ -173,3 +201,15 @@ def _undecided(made: Check, subject: Subject, why: str, hint: str) -> Check:
         Rule.EVIDENCE, Level.INCONCLUSIVE, why, observed=made.observed, limit=made.limit, hint=hint
     )
     return replace(made, outcome=Outcome.UNDECIDED, why=why, findings=(finding,))
+
+
+def _interval(measure: Measure, level: Decimal) -> Interval | None:
+    """How sure the current value is: Wilson's for scores of 0 and 1, Student's for other means; none for one figure."""
+    if measure.current_squares is None or measure.count == 0:
+        return measure.interval
+    try:
+        if measure.is_binary:
+            return intervals.proportion(int(measure.current_sum), measure.count, level)
+        return intervals.mean(measure.count, measure.current_sum, measure.current_squares, level)
+    except InvalidRunError:  # its ends are beyond every double
+        return None

@@ -8,9 +8,6 @@ from decimal import Decimal
 
 from runstore import exact
 from runstore.checks import Check, Outcome, check
-from runstore.errors import InvalidRunError
-from runstore.evidence import intervals
-from runstore.evidence.results import Interval
 from runstore.findings import Level, Rule
 from runstore.judgement.case import Case, counted
 from runstore.judgement.drops import drops
@@ -99,7 +96,7 @@ def _bound(case: Case, subject: Subject, rule: Rule, limit: Decimal, *, has_base
         slice=measure.group,
         observed=repr(measure.current),
         limit=text,
-        interval=_interval(measure, exact.subtract(Decimal(1), case.policy.evidence.alpha)),
+        interval=case.weigher.interval(measure) if case.weigher else None,
     )
     if inside < 0:
         side = "below" if is_floor else "above"
@@ -109,18 +106,6 @@ def _bound(case: Case, subject: Subject, rule: Rule, limit: Decimal, *, has_base
     margin = _mean_text(measure.count, inside)
     why = f"{margin} inside its {what} of {text}"
     return replace(made, why=why, margin=margin, suggestion=_tighter(measure, rule, limit) if has_baseline else None)
-
-
-def _interval(measure: Measure, level: Decimal) -> Interval | None:
-    """How sure the current value is: Wilson's for scores of 0 and 1, Student's for other means; none for one figure."""
-    if measure.current_squares is None or measure.count == 0:
-        return measure.interval
-    try:
-        if measure.is_binary:
-            return intervals.proportion(int(measure.current_sum), measure.count, level)
-        return intervals.mean(measure.count, measure.current_sum, measure.current_squares, level)
-    except InvalidRunError:  # its ends are beyond every double
-        return None
 
 
 def _mean_text(count: int, total: Decimal) -> str | None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from runstore.canonical import JsonValue
 from runstore.reports import outline
 from runstore.reports.numbers import count, counted, single
-from runstore.reports.shapes import Assessment, Check
 from runstore.reports.text_safety import one_line, without_commands
+
+if TYPE_CHECKING:
+    from runstore.reports.shapes import Assessment, Check
 
 _STYLE = {"holds": "32", "broken": "31", "undecided": "33", "waived": "33"}
 _MIN_WIDTH = 40

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
@@ -21,8 +21,10 @@ from markupsafe import Markup
 from runstore.canonical import JsonValue
 from runstore.reports import marks, numbers, outline, text_safety
 from runstore.reports.outline import Outline
-from runstore.reports.shapes import Change, ChangeClass, Field, Finding, Measure, Score
 from runstore.reports.text_safety import visible
+
+if TYPE_CHECKING:
+    from runstore.reports.shapes import Change, ChangeClass, Field, Finding, Measure, Score
 
 _TEMPLATES = resources.files(__package__) / "templates"
 _LISTED_RECORDS = 10

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runstore.canonical import JsonValue
 from runstore.reports import marks, numbers, outline
 from runstore.reports.outline import Group, Outline
-from runstore.reports.shapes import Change, ChangeClass, Field, Measure
 from runstore.reports.text_safety import one_line
+
+if TYPE_CHECKING:
+    from runstore.reports.shapes import Change, ChangeClass, Field, Measure
 
 MARKER = "<!-- runstore:gate -->"
 """The first line: how a comment is found again to be replaced."""

@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as member
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from runstore import canonical
 from runstore.canonical import JsonValue
 from runstore.reports.numbers import counted
-from runstore.reports.shapes import Change, ChangeClass, Counts, Field, Finding, Level, Measure, View
+
+if TYPE_CHECKING:
+    from runstore.reports.shapes import Change, ChangeClass, Counts, Field, Finding, Level, Measure, View
 
 LEVELS: tuple[Level, ...] = ("invalid", "error", "review", "inconclusive", "warning", "notice")
 """The heaviest first."""
@@ -99,7 +101,7 @@ class Outline:
 
 def make(view: Mapping[str, JsonValue]) -> Outline:
     """The outline of a view."""
-    shaped = cast(View, view)
+    shaped = cast("View", view)
     return Outline(view=shaped, groups=sorted(_grouped(shaped["findings"]), key=_weight))
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runstore.canonical import JsonValue
 from runstore.reports import marks, numbers, outline
 from runstore.reports.outline import Group, Outline
-from runstore.reports.shapes import Change, ChangeClass, Field, Measure
 from runstore.reports.text_safety import columns, fitted, one_line, without_commands
+
+if TYPE_CHECKING:
+    from runstore.reports.shapes import Change, ChangeClass, Field, Measure
 
 _LISTED_RECORDS = 3
 _WORST_RECORDS = 5
