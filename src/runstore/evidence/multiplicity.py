@@ -32,7 +32,7 @@ def benjamini_hochberg(ps: Sequence[float]) -> tuple[float, ...]:
     adjusted = [0.0] * len(ps)
     most = 1.0
     for rank, index in reversed(list(enumerate(_ascending(ps), 1))):
-        most = min(most, len(ps) * ps[index] / rank)
+        most = min(most, max(ps[index], len(ps) * ps[index] / rank))  # m p / m may round to less than p
         adjusted[index] = most
     return tuple(adjusted)
 

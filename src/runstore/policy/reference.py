@@ -50,7 +50,8 @@ def _kind(value: _Schema) -> str:
         case {"anyOf": list(parts)}:
             return " or ".join(_kind(part) for part in parts if isinstance(part, dict))
         case {"type": "integer" | "number" as kind}:
-            bounds = (f" {word} {_code(value[name])}" for name, word in _BOUNDS.items() if name in value)
+            told = {name: bound for name, bound in value.items() if bound != canonical.MAX_SAFE_INTEGER}
+            bounds = (f" {word} {_code(told[name])}" for name, word in _BOUNDS.items() if name in told)
             return f"{kind}{''.join(bounds)}"
         case {"type": "string"}:
             return "date" if value.get("format") == "date" else "text"
