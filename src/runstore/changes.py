@@ -18,6 +18,7 @@ from runstore.bulk import read_pairs
 from runstore.change import Change, ChangeClass, Worst
 from runstore.errors import InvalidDataError
 from runstore.manifest import MetricDeclaration
+from runstore.moves import Moves
 from runstore.paired import Columns, Group, PairedSums, Shifts
 from runstore.pairs import Join
 from runstore.record import JsonObject, Ranges, line_key, read, read_pair, record_key
@@ -80,7 +81,9 @@ class Changes:
         """Of pairs in which only values of scores differ: these alone say how the totals moved."""
         self._shifted: Shifts = {}
         """Of all other pairs: `_gone` and `_come` say how the totals moved."""
-        self._columns = Columns(lens.slices, self._sign, lens.sampled)
+        self.moves: dict[str, Moves] = {}
+        """Of each metric the pairs whose score differs."""
+        self._columns = Columns(lens.slices, self._sign, lens.sampled, self.moves)
 
     def add_pairs(self, baseline: Sequence[bytes], current: Sequence[bytes]) -> bool:
         """Pairs of lines with one id that are not equal, if all of them can be read in one go; else nothing is done."""
@@ -235,6 +238,8 @@ class Changes:
                 if sums.sample is None and (name, group and group[0]) in self._lens.sampled:
                     sums.sample = paired.no_sample()
                 paired.add_values(sums, value, other, effect)
+            if other is not None and other != value:
+                paired.moves_of(self.moves, name).add([value], [other])
             if effect < 0:
                 worse = max(worse, -effect / self._width.get(name, 1))
                 strict = strict or name in self._lens.strict
@@ -321,6 +326,8 @@ class Changes:
             self.newly[status] += count
         self.strictly_regressed += other.strictly_regressed
         self.lost_scores += other.lost_scores
+        for name, moves in other.moves.items():
+            paired.moves_of(self.moves, name).absorb(moves)
         self._gone, self._come = self._gone.plus(other._gone), self._come.plus(other._come)
         for mine, theirs in ((self._scored, other._scored), (self._shifted, other._shifted)):
             for group, metrics in theirs.items():

@@ -14,10 +14,11 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from importlib import import_module
 
-from runstore import exact, figures, measures, presence, summary, verification
+from runstore import curves, exact, figures, measures, presence, summary, verification
 from runstore.change import Change, ChangeClass
 from runstore.changes import Changes, Lens
 from runstore.checks import Check, check, findings_of
+from runstore.curves import Curve
 from runstore.errors import InvalidDataError
 from runstore.facts import Counts, Facts, MissingStep, Pinned, Whole
 from runstore.figures import Figures
@@ -63,6 +64,8 @@ class Comparison:
     changes: Sequence[tuple[str, Change]] = ()
     """(Relative path of the run, record that differs); of each class the worst, up to a limit."""
     runs: Sequence[RunPair] = field(default_factory=tuple)
+    curves: Sequence[tuple[str, Curve]] = ()
+    """(Relative path of the run, series of it)."""
 
 
 def compare(
@@ -124,7 +127,9 @@ def compare_checked(
     facts = _facts(baseline, current, policy, changes, _counts(changes, equal, before, after), before, after)
     if reference is not None and policy.reference is not None:
         facts = replace(facts, pinned=_pinned(reference, current, policy, facts, baseline, verified, progress))
-    return _judged(facts, policy, today, _pair(baseline, current))
+    judged = _judged(facts, policy, today, _pair(baseline, current))
+    drawn = curves.between(baseline.points(), current.points(), facts.baseline.metrics, facts.current.metrics)
+    return replace(judged, curves=[("", curve) for curve in drawn])
 
 
 def _sampled(declared: Collection[str], policy: Policy) -> Iterator[tuple[str, str | None]]:
@@ -395,4 +400,5 @@ def together(parts: Sequence[tuple[str, Comparison]], policy: Policy) -> Compari
         measures=[(path, measure) for path, part in parts for _, measure in part.measures],
         changes=[(path, change) for path, part in parts for _, change in part.changes],
         runs=[replace(pair, path=path) for path, part in parts for pair in part.runs],
+        curves=[(path, curve) for path, part in parts for _, curve in part.curves],
     )

@@ -185,6 +185,16 @@ def stddev(count: int, total: Decimal, squares: Decimal) -> float:
     return _root(numerator, denominator * count * (count - 1))
 
 
+def standard_error(count: int, total: Decimal, squares: Decimal) -> float:
+    """The double nearest to the standard error of a mean: `stddev` / sqrt(n). `count` is at least 2.
+
+    Raises InvalidRunError if it is larger than the largest double.
+    """
+    top = subtract(multiply(squares, Decimal(count)), multiply(total, total))
+    numerator, denominator = top.as_integer_ratio()
+    return _root(numerator, denominator * count * count * (count - 1))
+
+
 def _root(numerator: int, denominator: int) -> float:
     """The double nearest to sqrt(numerator / denominator), by an integer root with more than 53 bits to spare."""
     if numerator == 0:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from runstore import exact
 from runstore.changes import Changes
+from runstore.errors import InvalidRunError
 from runstore.exact import ExactSum
 from runstore.manifest import MetricDeclaration
+from runstore.moves import Moves
 from runstore.paired import Group
 from runstore.series import Point
 from runstore.summary import Tally
@@ -51,6 +53,8 @@ class Measure:
     interval: Interval | None = None
     """Of the current value, where sums do not tell it: of a quantile."""
     is_series: bool = False
+    moves: Moves | None = None
+    """Of a metric of records over all of them: the pairs whose score differs, before and after."""
 
     @property
     def baseline(self) -> float | None:
@@ -71,6 +75,19 @@ class Measure:
         try:
             return exact.mean(self.count, exact.subtract(self.current_sum, self.baseline_sum)) if self.count else None
         except OverflowError:
+            return None
+
+    @property
+    def standard_error(self) -> float | None:
+        """The standard error of `delta`, from the spread of the pairs' differences.
+
+        None of fewer than two pairs, of a series, of what is not a mean, and beyond every double.
+        """
+        if self.count < 2 or self.current_squares is None:
+            return None
+        try:
+            return exact.standard_error(self.count, exact.subtract(self.current_sum, self.baseline_sum), self.squares)
+        except InvalidRunError:
             return None
 
     @property
@@ -147,6 +164,7 @@ def _measure(name: str, group: Group, tally: Tally, changes: Changes, declared: 
         is_binary=_is_binary(sums, declared) and _is_binary(shifted, declared),
         sample=paired.sample,
         current_squares=shifted.squares,
+        moves=changes.moves.get(name, Moves()) if group is None else None,
     )
 
 

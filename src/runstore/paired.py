@@ -12,6 +12,7 @@ from itertools import compress
 
 from runstore import exact
 from runstore.exact import ExactSum
+from runstore.moves import Moves
 
 Group = tuple[str, str] | None
 """A slice as (tag, value), or None for all records."""
@@ -124,6 +125,14 @@ def of_metric(metrics: dict[str, PairedSums], name: str) -> PairedSums:
     return sums
 
 
+def moves_of(moves: dict[str, Moves], name: str) -> Moves:
+    """The moves of a metric, made when first asked for."""
+    found = moves.get(name)
+    if found is None:
+        found = moves[name] = Moves()
+    return found
+
+
 def add_values(sums: PairedSums, value: Number, other: Number | None, effect: float) -> None:
     """Add a baseline value and its current one, or None if that is gone; `effect` is below 0 when it got worse."""
     if other is None:
@@ -148,11 +157,16 @@ class Columns:
     """Pairs of one shape, taken many at a time and added up column by column when there are enough of them."""
 
     def __init__(
-        self, slices: Sequence[str], signs: Mapping[str, int], sampled: frozenset[tuple[str, str | None]]
+        self,
+        slices: Sequence[str],
+        signs: Mapping[str, int],
+        sampled: frozenset[tuple[str, str | None]],
+        moves: dict[str, Moves],
     ) -> None:
         self._slices = slices
         self._signs = signs
         self._sampled = sampled
+        self._moves = moves
         self._columns: dict[str, tuple[list[Number], list[Number]]] = {}
         self._tags: list[tuple[str | None, ...]] = []
 
@@ -183,6 +197,7 @@ class Columns:
         """Pairs that are equal are left out: they would be added to both sides."""
         if not old:
             return
+        moves_of(self._moves, name).add(old, new)
         of_metric(of_group(shifts, None), name).absorb(self._summed(name, old, new, (name, None) in self._sampled))
         if not self._slices:
             return

@@ -7,7 +7,7 @@ be rendered again to the same bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -17,11 +17,13 @@ from runstore.canonical import JsonValue
 from runstore.change import Change, ChangeClass
 from runstore.checks import Check
 from runstore.comparison import Comparison, RunPair
+from runstore.curves import Curve, Step
 from runstore.facts import Counts
 from runstore.fields import ABSENT, FieldChange, differences
 from runstore.findings import Finding
 from runstore.manifest import Manifest
 from runstore.measures import Measure
+from runstore.moves import Moves
 from runstore.record import JsonObject
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def to_json(comparison: Comparison) -> dict[str, JsonValue]:
         "metrics": [_measure(path, measure) for path, measure in comparison.measures],
         "policy": comparison.policy.origin,
         "runs": [_pair(pair) for pair in comparison.runs],
+        "series": [_curve(path, curve) for path, curve in comparison.curves],
         "verdict": comparison.verdict.name,
     }
 
@@ -93,12 +96,39 @@ def _measure(path: str, measure: Measure) -> JsonValue:
         "kind": "series" if measure.is_series else "records",
         "lost": measure.lost,
         "metric": measure.metric,
+        "moves": None if measure.moves is None else _moves(measure.moves),
         "n": measure.count,
         "regressed": measure.regressed,
         "run": path,
         "slice": _slice(measure.group),
+        "standard_error": _whole(measure.standard_error),
         "unit": measure.declared.unit,
     }
+
+
+def _moves(moves: Moves) -> JsonValue:
+    cells = moves.cells()
+    return {
+        "after": [_whole(after) for _, after, _ in cells],
+        "before": [_whole(before) for before, _, _ in cells],
+        "grid": _whole(moves.grid),
+        "pairs": [times for _, _, times in cells],
+    }
+
+
+def _curve(path: str, curve: Curve) -> JsonValue:
+    return {
+        "baseline": _steps(curve.baseline),
+        "current": _steps(curve.current),
+        "direction": curve.declared.direction,
+        "metric": curve.metric,
+        "run": path,
+        "unit": curve.declared.unit,
+    }
+
+
+def _steps(points: Sequence[Step] | None) -> JsonValue:
+    return None if points is None else [[step, _whole(value)] for step, value in points]
 
 
 def _finding(finding: Finding) -> JsonValue:
@@ -191,7 +221,7 @@ def _score(name: str, old: int | float | None, new: int | float | None) -> JsonV
 
 def _whole(number: float | None) -> int | float | None:
     """A whole number as an integer: the same JSON, written many times faster (see `canonical.is_plain`)."""
-    if number is None or not number.is_integer() or abs(number) > canonical.MAX_SAFE_INTEGER:
+    if number is None or isinstance(number, int) or not number.is_integer() or abs(number) > canonical.MAX_SAFE_INTEGER:
         return number
     return int(number)
 

@@ -14,6 +14,7 @@ from scipy import stats  # type: ignore[import-untyped]
 from statsmodels.regression.linear_model import OLS  # type: ignore[import-untyped]
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of  # type: ignore[import-untyped]
 
+from runstore import exact
 from runstore.errors import InvalidRunError
 from runstore.evidence.paired import clustered_mean, mcnemar, paired_mean
 from runstore.evidence.results import Interval, MeanDifference, Test
@@ -178,3 +179,14 @@ def test_a_statistic_beyond_the_doubles_is_none_and_its_p_is_above_zero() -> Non
     extreme = paired_mean(10**6, Decimal(-(10**6)), squares, 0.95)
     assert extreme is not None
     assert (extreme.test.statistic, extreme.test.p, extreme.degenerate) == (None, 5e-324, False)
+
+
+@given(SAMPLES)
+def test_the_standard_error_of_a_measure_is_that_of_the_test(values: list[float]) -> None:
+    count, total, squares = sums(values)
+    try:
+        found = paired_mean(count, total, squares, 0.95)
+    except InvalidRunError:
+        return
+    assert found is not None
+    assert exact.standard_error(count, total, squares) == found.standard_error

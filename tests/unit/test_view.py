@@ -45,10 +45,12 @@ def test_a_view_has_every_member_that_is_promised(tmp_path: Path) -> None:
             "kind": "records",
             "lost": 0,
             "metric": "acc",
+            "moves": {"after": [0.5], "before": [1], "grid": 0, "pairs": [1]},
             "n": 2,
             "regressed": 1,
             "run": "",
             "slice": None,
+            "standard_error": 0.25,
             "unit": None,
         }
     ]

@@ -35,6 +35,29 @@ class Finding(TypedDict):
     slice: Slice | None
 
 
+class Moves(TypedDict):
+    """The pairs whose score differs, cell by cell: three columns of one length, sorted by `before`, then `after`.
+
+    `grid` is the width of a cell, of which the numbers are the lower edges; if it is 0 they are the values.
+    """
+
+    after: list[float]
+    before: list[float]
+    grid: float
+    pairs: list[int]
+
+
+class Series(TypedDict):
+    """A training curve: (step, value) of both runs; None where a side has none."""
+
+    baseline: list[tuple[int, float]] | None
+    current: list[tuple[int, float]] | None
+    direction: Literal["higher", "lower"]
+    metric: str
+    run: str
+    unit: str | None
+
+
 class Measure(TypedDict):
     """A metric over all pairs, or those of a slice; of a series `n` is 1."""
 
@@ -46,10 +69,12 @@ class Measure(TypedDict):
     kind: Literal["records", "series"]
     lost: int
     metric: str
+    moves: Moves | None
     n: int
     regressed: int
     run: str
     slice: Slice | None
+    standard_error: float | None
     unit: str | None
 
 
@@ -183,4 +208,5 @@ class View(TypedDict):
     metrics: list[Measure]
     policy: str
     runs: list[RunPair]
+    series: list[Series]
     verdict: Verdict
