@@ -26,7 +26,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_report_header() -> str:
-    return "tests marked slow or system (strace) are left out unless asked for: .ci/run runs them all"
+    return (
+        "tests marked slow, system (strace) or browser (Chromium) are left out unless asked for: .ci/run runs them all"
+    )
 
 
 def data_folder() -> Path:

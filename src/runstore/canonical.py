@@ -29,6 +29,9 @@ MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 64
 """A scalar has depth 0; each array or object around it adds 1."""
 
+REPORT_DEPTH = MAX_DEPTH + 8
+"""What `jcs_document` allows: a report holds whole records some levels down."""
+
 # Below, UTF-8 order (the engine's) and UTF-16 order (RFC 8785, section 3.2.3) agree. From here characters are surrogate
 # pairs in UTF-16, which begin with D800 to DBFF and so sort before U+E000 to U+FFFF; in UTF-8 they sort after.
 _ORDERS_DIFFER_FROM = "\U00010000"
@@ -131,7 +134,7 @@ def jcs_document(value: object) -> bytes:
         settled = _settled_by_member(value) if type(value) is dict else None
     except (orjson.JSONEncodeError, CanonicalError, AttributeError):
         settled = None  # the rebuilding of the whole says what is wrong, and where
-    return orjson.dumps(settled or _settled(value, MAX_DEPTH, _any_float), option=_LAID_OUT)
+    return orjson.dumps(settled or _settled(value, REPORT_DEPTH, _any_float), option=_LAID_OUT)
 
 
 def _settled_by_member(value: dict[str, Any]) -> dict[str, object] | None:
@@ -140,8 +143,8 @@ def _settled_by_member(value: dict[str, Any]) -> dict[str, object] | None:
         return None
     return {
         name: orjson.loads(orjson.dumps(part, option=_SORTED))  # in order
-        if is_plain(part := value[name], MAX_DEPTH - 2)
-        else _settled(part, MAX_DEPTH - 1, _any_float)
+        if is_plain(part := value[name], REPORT_DEPTH - 2)
+        else _settled(part, REPORT_DEPTH - 1, _any_float)
         for name in sorted(value)
     }
 

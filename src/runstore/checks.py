@@ -73,9 +73,18 @@ def outcome_of(findings: Sequence[Finding]) -> Outcome:
 
 
 def check(
-    rule: Rule, read: str, *findings: Finding, origin: str = DEFAULT, why: str = "", excused_by: tuple[str, ...] = ()
+    rule: Rule,
+    read: str,
+    *findings: Finding,
+    origin: str = DEFAULT,
+    why: str = "",
+    excused_by: tuple[str, ...] = (),
+    metric: str | None = None,
 ) -> Check:
-    """A check that is answered by its findings; metric, slice and numbers are those of the first of them."""
+    """A check that is answered by its findings; metric, slice and numbers are those of the first of them.
+
+    `metric` is what it asks about, whatever it finds.
+    """
     first = findings[0] if findings else None
     return Check(
         rule=rule,
@@ -83,7 +92,7 @@ def check(
         origin=origin,
         read=read,
         why=why or (first.message if first else ""),
-        metric=first.metric if first else None,
+        metric=metric or (first.metric if first else None),
         slice=first.slice if first else None,
         observed=first.observed if first else None,
         limit=first.limit if first else None,

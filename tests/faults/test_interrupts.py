@@ -18,7 +18,7 @@ from runstore.manifest import MetricDeclaration
 from runstore.store.writer import RunWriter
 
 INTERRUPTED, SYSTEM = 130, 74
-WITHIN_S = 5
+WITHIN_S = 30
 SHARD_BYTES, RECORDS, PROCESSES = 2000, 400, 3
 
 SPREAD = f"""
@@ -67,6 +67,7 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heeds_interrupts,  # noqa: PLW1509  # no threads here
     )
     try:
         yield process
@@ -74,6 +75,11 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def heeds_interrupts() -> None:
+    """A job that a shell started in the background hands down that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(what: Callable[[], bool]) -> None:

@@ -146,6 +146,12 @@ def test_a_report_that_cannot_be_written_there_is_refused_before_any_work(
         ({"FORCE_COLOR": "1"}, True),
         ({"NO_COLOR": "1"}, False),
         ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": "0"}, False),
+        ({"FORCE_COLOR": ""}, False),
+        ({"CLICOLOR_FORCE": "1"}, True),
+        ({"CLICOLOR_FORCE": "0"}, False),
+        ({"CLICOLOR_FORCE": "1", "FORCE_COLOR": "0"}, False),
+        ({"CLICOLOR": "1"}, False),
     ],
 )
 def test_colour_is_for_terminals_unless_it_is_forced_and_never_against_no_color(

@@ -13,6 +13,7 @@ from runstore.comparison import Comparison, compare
 from runstore.evidence import intervals
 from runstore.evidence.results import Interval
 from runstore.findings import Rule, Verdict
+from runstore.judgement.case import told
 from runstore.manifest import MetricDeclaration
 from runstore.policy import Policy, from_toml
 from runstore.store.reader import read_run
@@ -221,3 +222,20 @@ def test_every_default_rule_is_a_check_with_an_answer_also_of_a_pass(tmp_path: P
         "metric-missing", "max-regressed", "max-removed", "max-errors", "max-skipped", "max-lost-scores", "max-added",
     ]  # fmt: skip
     assert all(check.origin == "default" and check.read for check in result.checks)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "beside", "texts"),
+    [
+        ((1.0, 0.5, -0.5), "0.3", ["1.0", "0.5", "-0.5"]),
+        ((0.8589420654911839, 0.8261964735516373, -0.0327455919395466), "0.01", ["0.858942", "0.826196", "-0.0327456"]),
+        ((0.8589420654911839, 0.8589420654911838, -1e-16), "0", ["0.8589420654911839", "0.8589420654911838", "-1e-16"]),
+        ((0.75, 0.74, -0.010000000001), "0.01", ["0.75", "0.74", "-0.010000000001"]),
+        ((None, 1 / 3), "1", ["none", "0.333333"]),
+        ((123456789.0, 123456788.0), "1", ["123456789.0", "123456788.0"]),
+    ],
+)
+def test_a_sentence_has_digits_enough_and_no_more(
+    numbers: tuple[float | None, ...], beside: str, texts: list[str]
+) -> None:
+    assert told(*numbers, beside=[Decimal(beside)]) == texts

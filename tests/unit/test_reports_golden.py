@@ -28,7 +28,18 @@ from runstore.suites import compare_suites
 from runstore.verification import VerifiedRuns
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-FILES = {"json": "view.json", "text": "text.txt", "markdown": "report.md", "html": "report.html"}
+FILES = {
+    "text": "text.txt",
+    "json": "view.json",
+    "markdown": "report.md",
+    "html": "report.html",
+    "github": "annotations.txt",
+    "junit": "report.junit.xml",
+    "sarif": "report.sarif.json",
+    "gitlab": "report.gitlab.json",
+    "csv": "report.csv",
+    "tap": "report.tap",
+}
 EXPLANATION = "explanation.txt"
 Record = dict[str, JsonValue]
 
@@ -223,6 +234,118 @@ def hostile(folder: Path) -> Comparison:
     return compared(places[0], places[1])
 
 
+def one_record(folder: Path) -> Comparison:
+    before = answers(1)
+    return compared(write(folder / "baseline", before), write(folder / "current", [wrong(before[0], "Bonn")]))
+
+
+def empty_both(folder: Path) -> Comparison:
+    return compared(write(folder / "baseline", []), write(folder / "current", [], commit="2" * 40))
+
+
+def graded(number: int, worse: float = 0.0) -> Record:
+    """An answer with a score between 0 and 1 that no two neighbours share."""
+    [record] = answers(1)
+    language = LANGUAGES[number % 3][0]
+    grade = (number * 37 % 64) / 64
+    return {
+        **record,
+        "id": f"{language}/{number:03d}",
+        "scores": {
+            "acc": min(1, max(0, grade - worse)),
+            "f1": 0.75 + grade / 8 - worse / 16,
+            "latency": 100 + 3.5 * number + 64 * worse,
+        },
+        "tags": {"lang": language},
+    }
+
+
+EVIDENCE = """
+[evidence]
+alpha = 0.05
+[metrics.acc]
+max_drop = 0.02
+min = 0.3
+significance = "required"
+[metrics.f1]
+max_drop = 0.05
+min = 0.5
+significance = "required"
+[metrics.latency]
+max_drop = 2
+max = 1000
+significance = "required"
+[[slices]]
+tag = "lang"
+metric = "acc"
+max_drop = 0.04
+significance = "required"
+[records]
+max_regressed = 99
+"""
+GRADED = {**METRICS, "f1": MetricDeclaration(direction="higher", range=(0, 1))}
+
+
+def evidence(folder: Path) -> Comparison:
+    """Drops that tests show, one that stays within its limit; intervals about floors, and slices tested together."""
+    before = [graded(number) for number in range(48)]
+    after = [graded(number, (number * 11 % 16) / 64 - 1 / 32) for number in range(48)]
+    places = write(folder / "baseline", before, GRADED), write(folder / "current", after, GRADED)
+    return compared(places[0], places[1], policy_of(EVIDENCE))
+
+
+def too_few(folder: Path) -> Comparison:
+    """Pairs that could not have shown the drop that was asked about."""
+    before = [graded(number) for number in range(9)]
+    after = [graded(number, (number * 5 % 8) / 16 - 7 / 32) for number in range(9)]
+    places = write(folder / "baseline", before, GRADED), write(folder / "current", after, GRADED)
+    return compared(places[0], places[1], policy_of(EVIDENCE))
+
+
+def curves(folder: Path) -> Comparison:
+    """A training run: no records, curves of which one is longer, one is noisy and one is there on one side only."""
+    metrics = {
+        "loss": MetricDeclaration(direction="lower", aggregate="min"),
+        "eval/acc": MetricDeclaration(direction="higher", range=(0, 1), aggregate="max"),
+        "lr": MetricDeclaration(direction="lower"),
+        "final": MetricDeclaration(direction="higher"),
+    }
+    before = {
+        "loss": [4 / (step + 1) for step in range(32)],
+        "eval/acc": [step / 64 + step % 4 / 16 for step in range(16)],
+        "lr": [2.0**-step for step in range(12)],
+        "final": [0.75],
+    }
+    after = {
+        "loss": [4.5 / (step + 1) + 0.03125 for step in range(40)],
+        "eval/acc": [step / 64 + step % 3 / 16 for step in range(16)],
+        "final": [0.8125],
+    }
+    identity = Identity(project="qa", suite="train", name="tiny", params={"lr": 0.001, "seed": 7})
+    places = (
+        write(folder / "baseline", [], metrics, before, identity),
+        write(folder / "current", [], metrics, after, identity, "2" * 40),
+    )
+    return compared(
+        places[0], places[1], policy_of("[metrics.loss]\nmax_relative_drop = 0.05\n[metrics.'e*']\nmin = 0.2\n")
+    )
+
+
+def many_suites(folder: Path) -> Comparison:
+    """Thirty runs, of which some got worse, one could not be read and one is gone."""
+    before = answers(3)
+    for number in range(30):
+        path, after = f"suite-{number % 5}/run-{number:02d}", list(before)
+        if number % 7 == 3:
+            after[number % 3] = wrong(after[number % 3], "Lyon")
+        write(folder / "baseline" / path, before)
+        if number != 17:
+            write(folder / "current" / path, after, commit="2" * 40)
+    (folder / "current" / "suite-1/run-21" / "summary.json").unlink()
+    old, new = (FolderSource(folder / side, side) for side in ("baseline", "current"))
+    return compare_suites(old, new, Policy(), verified=VerifiedRuns(None), limit=5)
+
+
 CASES: dict[str, Callable[[Path], Comparison]] = {
     "pass-identical": identical,
     "fail-regressions": regressions,
@@ -235,6 +358,12 @@ CASES: dict[str, Callable[[Path], Comparison]] = {
     "suite-of-many-runs": suite,
     "hostile-text": hostile,
     "fail-slices-and-leave": slices_and_leave,
+    "fail-one-record": one_record,
+    "fail-empty-both": empty_both,
+    "fail-evidence": evidence,
+    "inconclusive-too-few": too_few,
+    "fail-curves": curves,
+    "suite-of-thirty-runs": many_suites,
 }
 
 
@@ -253,6 +382,10 @@ def rendered(view: Mapping[str, JsonValue]) -> dict[str, str]:
     """File → report, in every format, and the explanation."""
     texts = {file: reports.load(form).render(view) for form, file in FILES.items()}
     return {**texts, EXPLANATION: reports.load_explanation().render(view)}
+
+
+def test_every_format_has_its_golden_file() -> None:
+    assert list(FILES) == list(reports.FORMATS)
 
 
 def test_every_golden_folder_has_its_case() -> None:

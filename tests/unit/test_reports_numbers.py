@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,64 @@ def test_only_zero_prints_as_zero_and_only_a_rise_with_a_plus(number: float) -> 
     assert (value(numbers.single(number)) == 0) == (number == 0)
     assert numbers.signed(number).startswith("+") == (number > 0)
     assert numbers.signed(number).startswith("-") == (number < 0)
+
+
+@given(number=FINITE.filter(lambda number: abs(number) < 1e300))
+def test_only_whole_numbers_print_as_whole_ones(number: float) -> None:
+    for text in (numbers.single(number), *numbers.means(number, 0.5), *numbers.pair(number, 1)):
+        if value(text) not in (0.5, 1):
+            assert value(text).is_integer() == number.is_integer()
+
+
+def test_zero_has_no_sign() -> None:
+    assert (numbers.single(-0.0), numbers.signed(-0.0), numbers.means(-0.0, 0.5)) == ("0", "0", ("0.0000", "0.5000"))
+
+
+@given(two=PAIRS)
+def test_the_ends_of_an_interval_have_their_signs_and_their_order(two: tuple[float, float]) -> None:
+    low, high = sorted(two)
+    ends = re.fullmatch(r"\[(\S+), (\S+)\]", numbers.interval(low, high))
+    assert ends is not None
+    assert [text.startswith("+") for text in ends.groups()] == [low > 0, high > 0]
+    assert (value(ends[1]) < value(ends[2])) == (low < high)
+
+
+@given(low=st.floats(0, 1), high=st.floats(0, 1))
+def test_a_delta_says_which_way_it_went(low: float, high: float) -> None:
+    before, after = numbers.means(low, high)
+    sign = numbers.signed(high - low)[0]
+    assert (sign == "+") == (value(before) < value(after))
+    assert (sign == "-") == (value(before) > value(after))
+
+
+@pytest.mark.parametrize(
+    ("number", "printed"),
+    [
+        (0.99996, "0.99996"),
+        (0.999999999999, "0.999999999999"),
+        (1 - 2**-53, "0.9999999999999999"),
+        (2.00001, "2.00001"),
+        (-0.99999, "-0.99999"),
+        (1, "1"),
+        (0.12344, "0.1234"),
+        (1234567.00004, "1,234,567.00004"),
+        (-0.0, "0"),
+    ],
+)
+def test_one_number_has_the_digits_it_takes(number: float, printed: str) -> None:
+    assert numbers.single(number) == printed
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "printed"),
+    [
+        (-0.25, 0.125, "[-0.2500, +0.1250]"),
+        (-0.5, 0, "[-0.5000, 0.0000]"),
+        (0.1, 0.1000001, "[+0.1000000, +0.1000001]"),
+    ],
+)
+def test_an_interval_shows_both_ends(low: float, high: float, printed: str) -> None:
+    assert numbers.interval(low, high) == printed
 
 
 @pytest.mark.parametrize(

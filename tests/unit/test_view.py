@@ -138,7 +138,7 @@ def test_an_assessment_is_shown_as_its_schema_says(tmp_path: Path) -> None:
         assert (found["checks"][0]["assessment"]["p_adjusted"], power) == (0.02, sure.power)
         told = " ".join(reports.load_explanation().render(found).split())
         assert "t over 3 units: p = 0.01" in told
-        assert "interval -0.6000 to -0.4000" in told
+        assert "interval [-0.6000, -0.4000]" in told
         assert ("power 0.9" in told) == (power is not None)
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 
 from runstore import comparison, view
-from runstore.cli.outputs import Output, OutputType, write_all
+from runstore.cli.outputs import Output, OutputType, chosen, write_all
 from runstore.cli.policy_file import config_option, day, find_policy, reference_folder, today_option
 from runstore.cli.terminal import ProgressLine
 from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError, UsageError
 from runstore.policy import Policy
+from runstore.reports import FORMATS
 from runstore.source import FolderSource
 from runstore.store.durable import real_path
 from runstore.store.reader import read_run
@@ -33,7 +34,7 @@ from runstore.verification import VerifiedRuns
     type=OutputType(),
     multiple=True,
     metavar="FORMAT[:FILE]",
-    help="Report to write: text, json, markdown or html, to FILE or to stdout. Can be given several times.",
+    help=f"Report to write ({', '.join(FORMATS)}), to FILE or to stdout. Can be given several times.",
 )
 @click.option(
     "-o", "--output", type=click.Path(readable=False, path_type=Path), help="Write the one report without a FILE there."
@@ -72,7 +73,7 @@ def command(
     if reference and real_path(reference) == real_path(current):
         raise UsageError("the pinned reference is the current run itself", hint="pin another run")
     inputs = (current, baseline, *([reference] if reference else ()))
-    wanted = _wanted(outputs, output, policy_file, inputs)
+    wanted = chosen(outputs, output, inputs, [policy_file] if policy_file else [])
     if explain and not any(one.format == "text" for one in wanted):
         raise click.UsageError("--explain adds to the text report, and none is asked for; JSON always has all checks")
     asked = _Asked(
@@ -82,7 +83,7 @@ def command(
         limit=limit,
         verified=_cache(inputs, no_cache=no_cache),
     )
-    result = _compare(FolderSource(baseline), FolderSource(current), asked)
+    result = _compare(FolderSource(baseline, _named(baseline)), FolderSource(current, _named(current)), asked)
     write_all(wanted, view.to_json(result), explain=explain)
     return result.verdict.value
 
@@ -98,23 +99,12 @@ class _Asked:
     verified: VerifiedRuns
 
 
-def _wanted(
-    outputs: tuple[Output, ...], output: Path | None, policy_file: Path | None, inputs: tuple[Path, ...]
-) -> list[Output]:
-    """The reports to write, checked before any work is done."""
-    wanted = list(outputs) or [Output("text", None)]
-    if output is not None:
-        loose = [index for index, one in enumerate(wanted) if one.path is None]
-        if len(loose) != 1:
-            raise click.UsageError("-o names the file of one report; give the others as --format FORMAT:FILE")
-        wanted[loose[0]] = Output(wanted[loose[0]].format, output)
-    if len([one for one in wanted if one.path is None]) > 1:
-        raise click.UsageError("only one report can go to stdout; give the others as --format FORMAT:FILE")
-    taken = [policy_file] if policy_file else []
-    for one in wanted:
-        one.check(inputs, taken)
-        taken += [one.path] if one.path else []
-    return wanted
+def _named(folder: Path) -> str:
+    """How reports name a folder: never by an absolute path, which tells of the machine."""
+    if not folder.is_absolute():
+        return str(folder)
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else folder.name
 
 
 def _cache(inputs: tuple[Path, ...], *, no_cache: bool) -> VerifiedRuns:

@@ -11,12 +11,14 @@ from runstore import __version__
 from runstore.cli.boundary import run_guarded
 
 COMMANDS = {
+    "badge": ("runstore.cli.badge", "Draw a badge of a saved comparison."),
     "calibrate": ("runstore.cli.calibrate", "Show the noise of runs of the same code, and limits that fit it."),
     "compare": ("runstore.cli.compare", "Compare a run, or a folder of runs, with its baseline."),
     "config": ("runstore.cli.config", "Look at the policy that a gate judges by."),
     "fmt": ("runstore.cli.fmt", "Rewrite the files of a run canonically."),
     "import": ("runstore.cli.import_", "Make a run from results in JSON, JSONL or CSV."),
     "completion": ("runstore.cli.completion", "Print the completion script of a shell."),
+    "report": ("runstore.cli.report", "Render a saved comparison again."),
     "selftest": ("runstore.cli.selftest", "Show that the gate can fail: judge damaged copies of a baseline."),
     "show": ("runstore.cli.show", "Show what a run holds."),
     "summarize": ("runstore.cli.summarize", "Derive the summary of a run from its records."),

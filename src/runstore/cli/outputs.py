@@ -34,7 +34,7 @@ class Output:
             raise UsageError(f"{self.path} is a symbolic link or a folder", hint="name a file for the report")
         place = real_path(self.path)
         if place in [real_path(path) for path in taken]:
-            raise UsageError(f"{self.path} is the policy, or another report goes there", hint="name another file")
+            raise UsageError(f"{self.path} is read here, or another report goes there", hint="name another file")
         for folder in inputs:
             if place.is_relative_to(real_path(folder)):
                 raise UsageError(f"{self.path} lies inside {folder}", hint="write reports outside the runs")
@@ -63,6 +63,31 @@ class OutputType(click.ParamType):  # type: ignore[type-arg]  # generic only in 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """The formats that begin with what was typed."""
         return [click.shell_completion.CompletionItem(name) for name in reports.FORMATS if name.startswith(incomplete)]
+
+
+def chosen(
+    outputs: Sequence[Output],
+    output: Path | None,
+    inputs: Sequence[Path],
+    taken: Sequence[Path] = (),
+) -> list[Output]:
+    """The reports to write, checked before any work is done. Raises UsageError.
+
+    `output` is where the one without a file goes; `inputs` are folders that are read and `taken` files in use.
+    """
+    wanted = list(outputs) or [Output("text", None)]
+    if output is not None:
+        loose = [index for index, one in enumerate(wanted) if one.path is None]
+        if len(loose) != 1:
+            raise click.UsageError("-o names the file of one report; give the others as --format FORMAT:FILE")
+        wanted[loose[0]] = Output(wanted[loose[0]].format, output)
+    if len([one for one in wanted if one.path is None]) > 1:
+        raise click.UsageError("only one report can go to stdout; give the others as --format FORMAT:FILE")
+    in_use = list(taken)
+    for one in wanted:
+        one.check(inputs, in_use)
+        in_use += [one.path] if one.path else []
+    return wanted
 
 
 def write_all(outputs: Sequence[Output], view: Mapping[str, JsonValue], *, explain: bool = False) -> None:

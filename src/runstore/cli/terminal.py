@@ -9,10 +9,17 @@ from typing import TextIO
 
 
 def wants_color(stream: TextIO) -> bool:
-    """Whether to colour: a terminal, unless NO_COLOR is set; FORCE_COLOR overrides what the stream is."""
-    if os.environ.get("NO_COLOR"):
+    """Whether to colour: a terminal that is not dumb.
+
+    A variable that is set overrides what the stream is, the first of these: NO_COLOR (never), FORCE_COLOR and
+    CLICOLOR_FORCE (always, but with 0 never and not), CLICOLOR=0 (never). An empty one counts as not set.
+    """
+    asked = os.environ.get
+    if asked("NO_COLOR") or asked("FORCE_COLOR") in ("0", "false"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
+    if asked("FORCE_COLOR") or asked("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    return asked("CLICOLOR") != "0" and stream.isatty() and asked("TERM") != "dumb"
 
 
 class ProgressLine:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from runstore import exact
 from runstore.checks import DEFAULT
 from runstore.facts import Facts
 from runstore.policy.model import Policy, RecordLimits
@@ -51,3 +54,20 @@ def record_origin(policy: Policy, name: str) -> str:
 def counted(count: int, noun: str = "record") -> str:
     """`1 record`, `2,000 records`."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def told(*numbers: float | None, beside: Sequence[Decimal] = ()) -> list[str]:
+    """Numbers for a sentence: six significant digits, or more if unlike ones, or those `beside`, would look alike."""
+    unlike = {exact.exact(number).copy_abs() for number in numbers if number is not None}
+    for digits in (6, 9, 12, 15):
+        texts = [_short(number, digits) for number in numbers]
+        looks = {Decimal(text).copy_abs() for text, number in zip(texts, numbers, strict=True) if number is not None}
+        if len(looks.union(beside)) == len(unlike.union(beside)):
+            return texts
+    return [repr(number) for number in numbers]
+
+
+def _short(number: float | None, digits: int) -> str:
+    """A number as it is if that is short, else the shorter of that and its text with so many digits."""
+    whole = "none" if number is None else repr(number)
+    return whole if number is None or len(whole) <= digits + 3 else min(whole, f"{number:.{digits}g}", key=len)

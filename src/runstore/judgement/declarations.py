@@ -19,7 +19,9 @@ def declarations(case: Case) -> Iterator[Check]:
         if name in current:
             findings = list(_changed(name, before, current[name]))
             why = "" if findings else "the same on both sides"
-            yield check(Rule.METRIC_DECLARATION, f"direction, unit and range of {name}", *findings, why=why)
+            yield check(
+                Rule.METRIC_DECLARATION, f"direction, unit and range of {name}", *findings, why=why, metric=name
+            )
     yield from _as_asked(case)
 
 
@@ -50,7 +52,14 @@ def _as_asked(case: Case) -> Iterator[Check]:
             for finding in _unlike(name, metrics[name], rule, side)
         ]
         why = "" if findings else "as the policy asks"
-        yield check(Rule.METRIC_DECLARATION, f"unit and range of {name}", *findings, origin=rule.limits.origin, why=why)
+        yield check(
+            Rule.METRIC_DECLARATION,
+            f"unit and range of {name}",
+            *findings,
+            origin=rule.limits.origin,
+            why=why,
+            metric=name,
+        )
 
 
 def _unlike(name: str, declared: MetricDeclaration, rule: MetricRule, side: str) -> Iterator[Finding]:

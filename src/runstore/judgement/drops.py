@@ -11,7 +11,7 @@ from decimal import Decimal
 from runstore import exact
 from runstore.checks import Check, Outcome
 from runstore.findings import Finding, Level, Rule
-from runstore.judgement.case import Case
+from runstore.judgement.case import Case, told
 from runstore.judgement.subject import Subject
 from runstore.judgement.waivers import excused_drop
 from runstore.measures import Measure
@@ -68,17 +68,16 @@ def _why(subject: Subject, key: str, limit: Decimal, *, broken: bool) -> str:
 def _finding(subject: Subject, key: str, limit: Decimal) -> Finding:
     measure = subject.measure
     delta = measure.delta
-    observed = "more than any double holds" if delta is None else f"{delta:+}"
+    before, after, change = told(measure.baseline, measure.current, delta, beside=[limit])
+    sign = "+" if delta is not None and delta > 0 else ""
+    observed = "more than any double holds" if delta is None else f"{sign}{change}"
     share = f" of the {subject.against}" if key == "max_relative_drop" else ""
     if subject.against == "baseline":
         rule = Rule.MAX_DROP if key == "max_drop" else Rule.MAX_RELATIVE_DROP
-        message = f"{subject.name} got worse from {measure.baseline!r} to {measure.current!r} ({observed})"
+        message = f"{subject.name} got worse from {before} to {after} ({observed})"
     else:
         rule = Rule.REFERENCE_DROP
-        message = (
-            f"{subject.name} dropped {observed} since the pinned reference"
-            f" ({measure.baseline!r} to {measure.current!r})"
-        )
+        message = f"{subject.name} dropped {observed} since the pinned reference ({before} to {after})"
     return subject.finding(
         rule,
         Level.ERROR,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from runstore import exact
 from runstore.checks import Check, Outcome, check
 from runstore.findings import Level, Rule
-from runstore.judgement.case import Case, counted
+from runstore.judgement.case import Case, counted, told
 from runstore.judgement.drops import drops
 from runstore.judgement.subject import Subject
 from runstore.measures import Measure
@@ -100,7 +100,8 @@ def _bound(case: Case, subject: Subject, rule: Rule, limit: Decimal, *, has_base
     )
     if inside < 0:
         side = "below" if is_floor else "above"
-        message = f"{subject.name} is {measure.current!r}, {side} its {what} of {text}"
+        (current,) = told(measure.current, beside=[limit])
+        message = f"{subject.name} is {current}, {side} its {what} of {text}"
         finding = subject.finding(rule, Level.ERROR, message, observed=repr(measure.current), limit=text)
         return replace(made, outcome=Outcome.BROKEN, why=message, findings=(finding,))
     margin = _mean_text(measure.count, inside)

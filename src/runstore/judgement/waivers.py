@@ -14,7 +14,7 @@ from decimal import Decimal
 from runstore import exact
 from runstore.checks import Check, Outcome, check
 from runstore.findings import Finding, Level, Rule
-from runstore.judgement.case import Case
+from runstore.judgement.case import Case, told
 from runstore.judgement.subject import Subject
 from runstore.policy.model import Waiver
 
@@ -33,10 +33,11 @@ def excused_drop(case: Case, subject: Subject, made: Check) -> Check:
         if waiver.record is not None or (waiver.metric, waiver.slice) != (measure.metric, measure.group):
             continue
         if measure.drop_sum <= exact.multiply(waiver.ceiling, Decimal(measure.count)):
+            before, after = told(measure.baseline, measure.current)
             finding = Finding(
                 rule=Rule.WAIVED,
                 level=Level.NOTICE,
-                message=f"{subject.name} got worse from {measure.baseline!r} to {measure.current!r}; {terms(waiver)}",
+                message=f"{subject.name} got worse from {before} to {after}; {terms(waiver)}",
                 metric=measure.metric,
                 slice=measure.group,
                 observed=made.observed,

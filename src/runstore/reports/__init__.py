@@ -17,6 +17,12 @@ FORMATS: dict[str, str] = {
     "json": "runstore.reports.json_report",
     "markdown": "runstore.reports.markdown",
     "html": "runstore.reports.html",
+    "github": "runstore.reports.github",
+    "junit": "runstore.reports.junit",
+    "sarif": "runstore.reports.sarif",
+    "gitlab": "runstore.reports.gitlab",
+    "csv": "runstore.reports.csv_report",
+    "tap": "runstore.reports.tap",
 }
 """Format → the module that renders it. The first is the default."""
 

@@ -14,11 +14,22 @@ from difflib import SequenceMatcher
 from runstore import canonical
 from runstore.reports import text_safety
 
-# Long words in chunks, so that what is shown of them begins close to where they differ.
-_WORD = re.compile(r"\w{1,16}|\s{1,16}|[^\w\s]")
+# An escape is one word, and so is a number. Long words come in chunks, so that what is shown of them begins close to
+# where they differ.
+_WORD = re.compile(
+    r"\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})|[0-9]{1,16}\.[0-9]{1,16}(?!\w)|\w{1,16}|\s{1,16}|[^\w\s]"
+)
+# Joiners and variation selectors: they change how a character looks, or nothing.
+_UNSEEN = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
 WORDS = 200
 """So many words on each side are aligned; more are not."""
 OMITTED = " [...] "
+OLD, NEW = ("[-", "-]"), ("{+", "+}")
+"""Brackets around words that differ, as `git diff --word-diff` prints them."""
+_CUT = 16
+"""So much of a text is given up rather than a word cut in two."""
+_WORTH = 8
+"""So many columns of a long word are worth being begun on a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ def compare(
 
 
 def _look(text: str) -> str:
-    return unicodedata.normalize("NFKC", text)
+    return text if text.isascii() else _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
 
 
 def _spelled_out(text: str) -> str:
@@ -89,30 +100,113 @@ def length(pieces: Pieces) -> int:
     return sum(len(piece.text) for piece in pieces)
 
 
-def shortened(pieces: Pieces, room: int) -> list[Piece]:
-    """The pieces in at most `room` characters (20 or more): what is equal is cut first, then the end."""
-    if length(pieces) <= room:
+def shortened(pieces: Pieces, room: int, size: Callable[[str], int] = len) -> list[Piece]:
+    """The pieces in at most `room` (20 or more), as `size` counts: what is equal is cut first, then the end.
+
+    `size` is `len`, or `text_safety.columns` for a terminal.
+    """
+    if _total(pieces, size) <= room:
         return list(pieces)
-    differing = length([piece for piece in pieces if piece.differs])
+    differing = _total([piece for piece in pieces if piece.differs], size)
     equal = sum(not piece.differs for piece in pieces)
-    context = max(4, (room - min(differing, room * 3 // 4)) // max(1, equal) - len(OMITTED))
     left = room - len(OMITTED)
+    context = max(4, (left - min(differing, room * 3 // 4)) // max(1, equal) - len(OMITTED))
     result: list[Piece] = []
     for index, piece in enumerate(pieces):
-        text = piece.text if piece.differs else _context(piece.text, context, index == 0, index == len(pieces) - 1)
-        if len(text) > left:
-            return [*result, Piece(text[:left], piece.differs), Piece(OMITTED.rstrip())]
+        is_first, is_last = index == 0, index == len(pieces) - 1
+        text = piece.text if piece.differs else _context(piece.text, context, size, is_first, is_last)
+        if size(text) > left:
+            return [*result, Piece(_start(text, left, size), piece.differs), Piece(OMITTED.rstrip())]
         result.append(Piece(text, piece.differs))
-        left -= len(text)
+        left -= size(text)
     return result
 
 
-def _context(text: str, room: int, is_first: bool, is_last: bool) -> str:
+def _total(pieces: Pieces, size: Callable[[str], int]) -> int:
+    return sum(size(piece.text) for piece in pieces)
+
+
+def _context(text: str, room: int, size: Callable[[str], int], is_first: bool, is_last: bool) -> str:
     """Of a text that does not differ, what stands next to what does."""
-    if len(text) <= room + len(OMITTED):
+    if size(text) <= room + len(OMITTED):
         return text
     if is_last:
-        return text[:room] + OMITTED.rstrip()
+        return _whole_start(_start(text, room, size)) + OMITTED.rstrip()
     if is_first:
-        return OMITTED.lstrip() + text[-room:]
-    return text[: room - room // 2] + OMITTED + text[-(room // 2) :]
+        return OMITTED.lstrip() + _whole_end(_end(text, room, size))
+    head, tail = _start(text, room - room // 2, size), _end(text, room // 2, size)
+    return _whole_start(head) + OMITTED + _whole_end(tail)
+
+
+def _whole_start(text: str) -> str:
+    """A text without the word that was cut at its end, if it was a short one."""
+    place = text.rfind(" ", max(1, len(text) - _CUT))
+    return text[:place] if place > 0 else text
+
+
+def _whole_end(text: str) -> str:
+    """A text without the word that was cut at its start, if it was a short one."""
+    place = text.find(" ", 0, min(_CUT, len(text) - 1))
+    return text[place + 1 :] if place >= 0 else text
+
+
+def _start(text: str, room: int, size: Callable[[str], int]) -> str:
+    return text[:room] if size is len else text_safety.start(text, room)
+
+
+def _end(text: str, room: int, size: Callable[[str], int]) -> str:
+    return text[len(text) - room :] if size is len else text_safety.end(text, room)
+
+
+def bracketed(pieces: Pieces, brackets: tuple[str, str]) -> list[Piece]:
+    """The pieces with brackets around what differs, so that one sees it without colour.
+
+    As they are if all of it differs, or nothing: brackets would say no more than the line they stand in.
+    """
+    if not any(piece.differs for piece in pieces) or not any(not piece.differs and piece.text for piece in pieces):
+        return list(pieces)
+    opening, closing = brackets
+    return [Piece(f"{opening}{piece.text}{closing}", True) if piece.differs else piece for piece in _bridged(pieces)]
+
+
+def _bridged(pieces: Pieces) -> list[Piece]:
+    """The pieces with blanks between two that differ counted as differing too: one bracket, not two."""
+    inner = range(1, len(pieces) - 1)
+    return _joined(
+        [
+            Piece(piece.text, piece.differs or (place in inner and piece.text.isspace()))
+            for place, piece in enumerate(pieces)
+        ]
+    )
+
+
+def lines(pieces: Pieces, width: int) -> list[list[Piece]]:
+    """The pieces on lines of at most `width` columns (2 or more), broken after a space where one is near the end."""
+    found: list[list[Piece]] = [[]]
+    left = width
+    for piece in pieces:
+        text = piece.text
+        while text_safety.columns(text) > left:
+            head = _fitting(text, left, is_fresh=left == width)
+            found[-1].append(Piece(head, piece.differs))
+            found.append([])
+            text, left = text[len(head) :], width
+        found[-1].append(Piece(text, piece.differs))
+        left -= text_safety.columns(text)
+    return [_trimmed([piece for piece in line if piece.text]) for line in found]
+
+
+def _trimmed(line: list[Piece]) -> list[Piece]:
+    """A line without the blanks at its end."""
+    while line and not (text := line[-1].text.rstrip(" ")):
+        line = line[:-1]
+    return [*line[:-1], Piece(text, line[-1].differs)] if line else line
+
+
+def _fitting(text: str, room: int, *, is_fresh: bool) -> str:
+    """The start of a text that goes on a line where `room` columns are left."""
+    head = text_safety.start(text, room)
+    space = head.rfind(" ") + 1
+    if space > len(head) // 2 or (space and not is_fresh):
+        return head[:space]
+    return head if is_fresh or len(head) > _WORTH else ""

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from runstore import canonical
 from runstore.canonical import JsonValue
+from runstore.reports import text_safety
 from runstore.reports.numbers import counted
 
 if TYPE_CHECKING:
-    from runstore.reports.shapes import Change, ChangeClass, Counts, Field, Finding, Level, Measure, View
+    from runstore.reports.shapes import Change, ChangeClass, Check, Counts, Field, Finding, Level, Measure, Score, View
 
 LEVELS: tuple[Level, ...] = ("invalid", "error", "review", "inconclusive", "warning", "notice")
 """The heaviest first."""
@@ -28,7 +29,16 @@ COMMON_CLASSES = ("regressed", "improved", "changed", "unchanged")
 """What becomes of records that both sides have."""
 SLICES = 10
 """So many slices of a metric are shown; JSON has them all."""
+_TELLING = ("status", "reason", "output", "target", "input", "tags")
+"""Members of a record by what a change of them tells; the others come after."""
+_KEY_ROOM = 80
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+_BARE_PATH = re.compile(r"[A-Za-z0-9_./-]+\Z")
+_PLAIN = re.compile(r"[ -~]+\Z")
+_WHERE_DROPS_ARE = ("max-drop", "max-relative-drop")
+Interval = tuple[float, float]
+MetricRows = tuple["Measure", list["Measure"], int]
+"""A metric, its slices that are shown, and how many of them are not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +88,72 @@ class Outline:
         """The records of a class that the view lists, the worst first."""
         return [change for change in self.view["changes"] if change["class"] == kind]
 
-    def metrics_with_slices(self, most: int = SLICES) -> Iterator[tuple[Measure, list[Measure], int]]:
+    def folded(self, most: int) -> Iterator[tuple[Group, int]]:
+        """The groups, of each rule and level about `most`, and behind the last of them how many more there are.
+
+        Which are left out depends on how far each is beyond its limit; those that are shown keep their order.
+        """
+        alike: dict[tuple[str, str], list[Group]] = {}
+        for group in self.groups:
+            alike.setdefault((group.head["level"], group.head["rule"]), []).append(group)
+        kept = {
+            # One more takes no more room than saying that there is one more.
+            key: sorted(groups, key=_beyond, reverse=True)[: most if len(groups) > most + 1 else None]
+            for key, groups in alike.items()
+        }
+        shown = {id(group) for groups in kept.values() for group in groups}
+        left = {key: len(groups) for key, groups in kept.items()}
+        for group in self.groups:
+            key = group.head["level"], group.head["rule"]
+            if id(group) in shown:
+                left[key] -= 1
+                yield group, 0 if left[key] else len(alike[key]) - len(kept[key])
+
+    def ranked_metrics(self, most: int, rows: int) -> tuple[list[MetricRows], int]:
+        """What `metrics_with_slices` gives, of at most `most` metrics on about `rows` rows; and how many are left out.
+
+        All of them come in the order of the view. Of too many, those that broke a rule come first, then those that got
+        worse in the most records, metrics of one run together.
+        """
+        whole = sum(measure["slice"] is None for measure in self.view["metrics"])
+        fair = max(0, rows - min(whole, most)) // max(1, min(whole, most))
+        found = list(self.metrics_with_slices(SLICES if len(self.view["metrics"]) <= rows else min(SLICES, fair)))
+        if len(found) <= most:
+            return found, 0
+        weights = self._metric_weights()
+        kept = sorted(found, key=lambda row: _metric_rank(row[0], weights))[:most]
+        runs = {run: index for index, run in reversed(list(enumerate(row[0]["run"] for row in kept)))}
+        return sorted(kept, key=lambda row: runs[row[0]["run"]]), len(found) - most
+
+    def _metric_weights(self) -> dict[tuple[str, str], int]:
+        """(Run, metric) → the heaviest level of a finding about it."""
+        weights: dict[tuple[str, str], int] = {}
+        for finding in self.view["findings"]:
+            if finding["metric"] is not None:
+                key = finding["run"], finding["metric"]
+                weights[key] = min(LEVELS.index(finding["level"]), weights.get(key, len(LEVELS)))
+        return weights
+
+    def intervals(self) -> dict[MeasureKey, Interval]:
+        """Measure → the interval of its difference, where a rule on a drop was held against the pairs."""
+        return {
+            (check["run"], check["metric"] or "", _slice_key(check)): (sure["interval"][0], sure["interval"][1])
+            for check in self.view["checks"]
+            if check["rule"] in _WHERE_DROPS_ARE and (sure := check["assessment"]) is not None
+        }
+
+    def directions(self) -> dict[tuple[str, str], str]:
+        """(Run, metric) → `higher` or `lower`: which is better."""
+        return {(measure["run"], measure["metric"]): measure["direction"] for measure in self.view["metrics"]}
+
+    def identity(self) -> tuple[str, str]:
+        """Project and suite that were compared; of a folder of runs what they have in common, else empty."""
+        sides = [pair["baseline"] or pair["current"] for pair in self.view["runs"]]
+        named = {(side["project"], side["suite"]) for side in sides if side is not None}
+        projects, suites = {project for project, _ in named}, {suite for _, suite in named}
+        return projects.pop() if len(projects) == 1 else "", suites.pop() if len(suites) == 1 else ""
+
+    def metrics_with_slices(self, most: int = SLICES) -> Iterator[MetricRows]:
         """Each metric of each run, its slices, and how many of them are left out; none if nothing was compared.
 
         If there are more than `most`, these are the ones that got worst, the worst first.
@@ -97,6 +172,43 @@ class Outline:
     def steps(self) -> list[tuple[str, str]]:
         """What to do next: (why, command or line of `gate.toml`). The line may hold text of data: a metric's name."""
         return list(_steps(self))
+
+
+MeasureKey = tuple[str, str, tuple[str, str] | None]
+"""Run, metric, slice."""
+
+
+def measure_key(measure: Measure) -> MeasureKey:
+    """What a measure is known by."""
+    return measure["run"], measure["metric"], _slice_key(measure)
+
+
+def _slice_key(owner: Measure | Check) -> tuple[str, str] | None:
+    return None if owner["slice"] is None else (owner["slice"]["tag"], owner["slice"]["value"])
+
+
+def _metric_rank(measure: Measure, weights: Mapping[tuple[str, str], int]) -> tuple[int, int, float]:
+    """The order of metrics of which not all are shown: the least first."""
+    weight = weights.get((measure["run"], measure["metric"]), len(LEVELS))
+    share = (measure["regressed"] + measure["lost"]) / max(1, measure["n"])
+    return weight, 0 if effect(measure) == "worse" else 1, -share
+
+
+def _beyond(group: Group) -> tuple[float, float]:
+    """How far a finding is beyond its limit: as a multiple of it, then by itself."""
+    if group.records:
+        return group.total, 0
+    observed, limit = abs(_number(group.head["observed"])), abs(_number(group.head["limit"]))
+    return observed / limit if limit else math.inf if observed else 0, observed
+
+
+def _number(text: str | None) -> float:
+    """The number that a text says; 0 if it is none."""
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return 0
+    return value if math.isfinite(value) else 0
 
 
 def make(view: Mapping[str, JsonValue]) -> Outline:
@@ -126,7 +238,11 @@ def _grouped(findings: Sequence[Finding]) -> list[Group]:
 
 def _failed(outline: Outline) -> str:
     rules = outline.rules("error")
-    return f"{counted(len(rules), 'rule')} broken: {', '.join(rules)}"
+    where = ""
+    if outline.is_suite:
+        faulty = len({group.head["run"] for group in outline.groups if group.head["level"] == "error"})
+        where = f"; in {faulty:,} of {counted(len(outline.view['runs']), 'run')}"
+    return f"{counted(len(rules), 'rule')} broken: {', '.join(rules)}{where}"
 
 
 def _invalid(outline: Outline) -> str:
@@ -154,16 +270,35 @@ _HEADLINES = {
 }
 
 
+_COMPARE = "gate compare BASELINE CURRENT"
+
+
 def _steps(outline: Outline) -> Iterator[tuple[str, str]]:
     view = outline.view
     if view["verdict"] == "INVALID":
-        yield "see every fault of a run", "gate validate RUN"
+        yield "see every fault of a run", f"gate validate {' '.join(_faulty(outline))}"
+    if view["verdict"] in ("REVIEW", "INCONCLUSIVE"):
+        yield "see what each rule read, and why it could not hold", f"{_COMPARE} --explain"
     if view["changes"]:
-        yield "see every record", "gate compare BASELINE CURRENT --format html:report.html"
+        yield "see every record", f"{_COMPARE} --format html:report.html"
     if view["verdict"] == "FAIL" and "max-regressed" in outline.rules("error"):
         yield "allow a small drop, in gate.toml", f"metrics.{_key(_worst_metric(view))}.max_drop = 0.01"
-    if view["verdict"] == "REVIEW":
-        yield "approve it", "make the current run the baseline, in a change of its own"
+    if view["verdict"] in ("PASS", "FAIL") and outline.judged:
+        yield "see what each rule read and allows", f"{_COMPARE} --explain"
+
+
+def _faulty(outline: Outline) -> list[str]:
+    """The folders of the first pair in which a run is not what it claims to be, as words of a shell."""
+    run = next((group.head["run"] for group in outline.groups if group.head["level"] == "invalid"), "")
+    if not run or len(run) > _KEY_ROOM or not _PLAIN.match(run) or text_safety.one_line(run) != run:
+        return ["BASELINE", "CURRENT"]
+    return [_word(f"{side}/{run}") for side in ("BASELINE", "CURRENT")]
+
+
+def _word(path: str) -> str:
+    """A path as one word of a POSIX shell."""
+    quoted = path.replace("'", "'\"'\"'")
+    return path if _BARE_PATH.match(path) else f"'{quoted}'"
 
 
 def _worst_metric(view: View) -> str:
@@ -173,8 +308,16 @@ def _worst_metric(view: View) -> str:
 
 
 def _key(name: str) -> str:
-    """A key of TOML: bare if it can be, else as a JSON string, which is also a basic string of TOML but for DEL."""
-    return name if _BARE_KEY.match(name) else canonical.encode(name).decode().replace("\x7f", "\\u007f")
+    """A key of TOML: bare if it can be, else a basic string that no report has to change; `METRIC` for a long one.
+
+    A JSON string of ASCII is one. What a CI runner or a table would take for its own is escaped in TOML's way, too.
+    """
+    if _BARE_KEY.match(name):
+        return name if len(name) <= _KEY_ROOM else "METRIC"
+    text = text_safety.ascii_only(canonical.encode(name).decode()).replace("\x7f", "\\u007f")
+    for sign in "|:#":
+        text = text.replace(sign, f"\\u{ord(sign):04x}") if sign == "|" or sign * 2 in text else text
+    return text if len(text) <= _KEY_ROOM else "METRIC"
 
 
 def special(counts: Counts) -> list[tuple[int, str]]:
@@ -203,6 +346,32 @@ def effect(measure: Measure) -> str:
 def other_fields(change: Change) -> list[Field]:
     """The fields of a record that changed, without its scores."""
     return [field for field in change["fields"] if not f"{field['path']}/".startswith("/scores/")]
+
+
+def telling_fields(change: Change) -> list[Field]:
+    """`other_fields`, those first that tell most of why a record scores as it does."""
+    return sorted(other_fields(change), key=_told)
+
+
+def _told(field: Field) -> int:
+    name = field["path"].split("/", 2)[1] if field["path"] else ""
+    return _TELLING.index(name) if name in _TELLING else len(_TELLING)
+
+
+def worst_scores(change: Change, directions: Mapping[tuple[str, str], str]) -> list[tuple[Score, str]]:
+    """The scores of a record that differ, each with its effect (`worse`, `better` or none); the worse first."""
+    found = [
+        (score, _score_effect(score, directions.get((change["run"], score["metric"])))) for score in change["scores"]
+    ]
+    return sorted(found, key=lambda two: ("worse", "", "better").index(two[1]))
+
+
+def _score_effect(score: Score, direction: str | None) -> str:
+    if score["current"] is None:
+        return "worse"
+    if score["baseline"] is None or direction is None or score["baseline"] == score["current"]:
+        return ""
+    return "worse" if (score["current"] < score["baseline"]) == (direction == "higher") else "better"
 
 
 def sides(field: Field) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Text from data made safe to show: nothing that steers a terminal, hides or reorders text, or commands a CI runner.
 
-What is changed stays readable and looks the same everywhere: an escape like `\\n`, `\\x1b` or `\\u202e`.
+What is changed stays readable and looks the same everywhere: an escape like `\\n`, `\\x1b` or `\\u202e`. Widths are
+columns of a terminal: two for a wide character, none for a mark.
 """
 
 from __future__ import annotations
@@ -14,6 +15,17 @@ _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
 )
+# What stacks on the character before it or joins it to the next: marks of all scripts, of Hebrew, Arabic and Thai,
+# joiners, variation selectors. A few in a row are writing; many paint over the lines around, or hide in nothing.
+_MARK = (
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u200c\u200d\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]"
+)
+_STACKED = re.compile(f"(?<={_MARK}{{4}}){_MARK}")
+_RIGHT_TO_LEFT = ("R", "AL", "AN")
+LEFT_TO_RIGHT = "\u200e"
+"""The one invisible mark that is ours; in data it is escaped."""
+_EMOJI_STYLE = "\ufe0f"
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # GitHub's runner takes `::name` at the start of a line, after white space; it and the Azure agent look for `##[` and
 # `##vso[` anywhere in a line; TeamCity for `##teamcity[`.
@@ -22,7 +34,9 @@ COMMAND = re.compile(r"(?m)^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.
 
 def visible(text: str) -> str:
     """The text with control, bidirectional and invisible characters escaped; line feeds and tabs stay."""
-    return text if text.isascii() and text.isprintable() else _CONTROL.sub(_escaped, text)
+    if text.isascii():
+        return text if text.isprintable() else _CONTROL.sub(_escaped, text)
+    return _STACKED.sub(_escaped, _CONTROL.sub(_escaped, text))
 
 
 def safe_text(text: str) -> str:
@@ -38,6 +52,17 @@ def without_commands(text: str) -> str:
 def one_line(text: str) -> str:
     """`safe_text` on one line: line feeds are escaped too. Begins no command even at the start of a line."""
     return safe_text(text.replace("\n", "\\n"))
+
+
+def anchored(safe: str) -> str:
+    """Safe text that numbers may follow on the line.
+
+    After text that runs from right to left, `1 -> 0` would read `0 -> 1`: numbers take the direction of what precedes
+    them (https://www.unicode.org/reports/tr9/, rules W2 and N1). A mark of the other direction behind the text ends it.
+    """
+    if safe.isascii() or not any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in safe):
+        return safe
+    return safe + LEFT_TO_RIGHT
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -67,6 +92,8 @@ def columns(text: str) -> int:
 
 
 def _columns(character: str) -> int:
+    if character == _EMOJI_STYLE:
+        return 1  # what it makes an emoji of takes two; where it does not, a line is a column short
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
@@ -77,16 +104,50 @@ def fitted(text: str, width: int) -> str:
     if columns(text) <= width:
         return text
     room = width - 3
-    head = _prefix(text, room - room // 2)
-    tail = _prefix(text[::-1], room // 2)[::-1]
-    return f"{head}...{tail}"
+    return f"{start(text, room - room // 2)}...{end(text, room // 2)}"
 
 
-def _prefix(text: str, width: int) -> str:
-    """As much of the start as fits in `width` columns."""
+def start(text: str, width: int) -> str:
+    """As much of the start of a text as fits in `width` columns."""
+    if text.isascii():
+        return text[: max(width, 0)]
     used = 0
     for index, character in enumerate(text):
         used += _columns(character)
         if used > width:
             return text[:index]
     return text
+
+
+def end(text: str, width: int) -> str:
+    """As much of the end of a text as fits in `width` columns, not beginning with a mark that lost its letter."""
+    if text.isascii():
+        return text[len(text) - max(min(width, len(text)), 0) :]
+    used = 0
+    for index in range(len(text) - 1, -1, -1):
+        used += _columns(text[index])
+        if used > width:
+            tail = text[index + 1 :]
+            return tail[next((place for place, one in enumerate(tail) if _columns(one)), len(tail)) :]
+    return text
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """Safe text on lines of at most `width` columns, broken at spaces where it can be.
+
+    `first` and `rest` begin the first line and the others, and are shorter than `width` by two columns or more.
+    """
+    lines, line, is_open = [], first, False
+    for word in text.split(" "):
+        longer = f"{line} {word}" if is_open else line + word
+        if columns(longer) > width:
+            if is_open:
+                lines.append(line)
+                line = rest
+            longer = line + word
+            while columns(longer) > width:
+                head = start(longer, width)
+                lines.append(head)
+                longer = rest + longer[len(head) :]
+        line, is_open = longer, True
+    return [*lines, line]
