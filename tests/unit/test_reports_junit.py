@@ -132,7 +132,7 @@ def test_a_record_that_got_worse_within_what_is_allowed_is_told_of_and_not_red()
 
 def test_what_only_warns_is_green_and_said() -> None:
     said = check_whole(saved("fail-policy-limits")).findtext("testsuite/system-out") or ""
-    assert "warning: min: acc: acc is 0.9166666666666666, below its floor of 0.95" in said.split("\n")
+    assert "warning: min: acc: acc is 0.916667, below its floor of 0.95" in said.split("\n")
 
 
 def test_runs_are_suites_in_the_order_of_the_checks() -> None:

@@ -54,9 +54,9 @@ def test_the_verdict_comes_first_then_why_then_numbers_then_records_then_what_to
 
 def test_each_finding_says_what_was_observed_and_what_is_allowed() -> None:
     page = " ".join(shown(saved("fail-policy-limits"), 60).split())
-    assert "error: max-relative-drop: latency got worse from 119.25 to 119.85416666666667" in page
+    assert "error: max-relative-drop: latency got worse from 119.25 to 119.854 (+0.604167)" in page
     assert "0.001 of the baseline allowed" in page
-    assert "warning: min: acc is 0.9166666666666666, below its floor of 0.95" in page
+    assert "warning: min: acc is 0.916667, below its floor of 0.95" in page
 
 
 @pytest.mark.parametrize(
