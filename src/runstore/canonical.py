@@ -131,6 +131,8 @@ def jcs_document(value: object) -> bytes:
     For output that tools read and that is no file of a run. Raises CanonicalError with `where` a JSON pointer.
     """
     try:
+        if is_plain(value, REPORT_DEPTH - 1):
+            return orjson.dumps(value, option=_SORTED | _LAID_OUT)
         settled = _settled_by_member(value) if type(value) is dict else None
     except (orjson.JSONEncodeError, CanonicalError, AttributeError):
         settled = None  # the rebuilding of the whole says what is wrong, and where

@@ -267,12 +267,13 @@ def _judged(facts: Facts, policy: Policy, today: date, pair: RunPair) -> Compari
     )
 
 
-def _pair(baseline: Run, current: Run) -> RunPair:
+def _pair(baseline: Run | None, current: Run | None, path: str = "") -> RunPair:
     return RunPair(
-        baseline=baseline.manifest,
-        current=current.manifest,
-        baseline_digest=baseline.digest,
-        current_digest=current.digest,
+        path=path,
+        baseline=baseline.manifest if baseline else None,
+        current=current.manifest if current else None,
+        baseline_digest=baseline.digest if baseline else None,
+        current_digest=current.digest if current else None,
     )
 
 
@@ -343,7 +344,7 @@ def _counts(changes: Changes, equal: int, before: Tally, after: Tally) -> Counts
     )
 
 
-def _unjudged(check: Check, policy: Policy, path: str) -> Comparison:
+def _unjudged(check: Check, policy: Policy, pair: RunPair) -> Comparison:
     """The comparison of a run about which there is only one thing to say."""
     return Comparison(
         verdict=verdict([finding.level for finding in check.findings]),
@@ -351,15 +352,20 @@ def _unjudged(check: Check, policy: Policy, path: str) -> Comparison:
         counts=Counts(),
         findings=list(check.findings),
         checks=[check],
-        runs=[RunPair(path=path)],
+        runs=[pair],
     )
 
 
-def invalid(error: InvalidDataError, policy: Policy, path: str = "") -> Comparison:
-    """The comparison of a run that is not what it claims to be: nothing was judged."""
+def invalid(
+    error: InvalidDataError, policy: Policy, path: str = "", *, baseline: Run | None = None, current: Run | None = None
+) -> Comparison:
+    """The comparison of a run that is not what it claims to be: nothing was judged.
+
+    `baseline`, `current`: the runs whose manifest could be read, so that the report says which they claim to be.
+    """
     message = f"{error.where}: {error.message}" if error.where else error.message
     finding = Finding(rule=Rule.INVALID_RUN, level=Level.INVALID, message=message, hint=error.hint or None)
-    return _unjudged(check(Rule.INVALID_RUN, "both runs", finding).at(path), policy, path)
+    return _unjudged(check(Rule.INVALID_RUN, "both runs", finding).at(path), policy, _pair(baseline, current, path))
 
 
 def missing(path: str, policy: Policy) -> Comparison:
@@ -370,7 +376,7 @@ def missing(path: str, policy: Policy) -> Comparison:
         message=f"the baseline has a run {path!r}; the current side has none",
         hint="run it again, or remove it from the baseline in a change of its own",
     )
-    return _unjudged(check(Rule.RUN_MISSING, "the current side", finding).at(path), policy, path)
+    return _unjudged(check(Rule.RUN_MISSING, "the current side", finding).at(path), policy, RunPair(path=path))
 
 
 def unexpected(path: str, policy: Policy) -> Comparison:
@@ -381,7 +387,7 @@ def unexpected(path: str, policy: Policy) -> Comparison:
         message=f"run {path!r} has no baseline and was not judged",
         hint="commit it as a baseline to have it judged",
     )
-    return _unjudged(check(Rule.RUN_ADDED, "the baseline side", finding).at(path), policy, path)
+    return _unjudged(check(Rule.RUN_ADDED, "the baseline side", finding).at(path), policy, RunPair(path=path))
 
 
 def together(parts: Sequence[tuple[str, Comparison]], policy: Policy) -> Comparison:

@@ -31,6 +31,10 @@ class Rule(Enum):
     """Every rule by its stable slug, with what it holds. The slug is used wherever a rule is named."""
 
     INVALID_RUN = "invalid-run"
+    CLAIMS = "claims"
+    POLICY_EDITED = "policy-edited"
+    GITATTRIBUTES = "gitattributes"
+    PROVENANCE = "provenance"
     MAX_REGRESSED = "max-regressed"
     MAX_REMOVED = "max-removed"
     MAX_ADDED = "max-added"
@@ -69,6 +73,10 @@ class Rule(Enum):
 
 EXPLANATIONS = {
     Rule.INVALID_RUN: "a run is what it claims to be: canonical, valid, complete",
+    Rule.CLAIMS: "the change does not edit the baseline that it is judged by",
+    Rule.POLICY_EDITED: "the change does not edit the policy that it is judged by",
+    Rule.GITATTRIBUTES: "the change does not hide the diff of the baseline or of the policy",
+    Rule.PROVENANCE: "the current run was made from the commit that is expected, without edits",
     Rule.MAX_REGRESSED: "no more records than allowed got worse",
     Rule.MAX_REMOVED: "no more records than allowed went missing",
     Rule.MAX_ADDED: "no more records than allowed were added",

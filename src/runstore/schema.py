@@ -24,7 +24,9 @@ from runstore.canonical import JsonValue
 from runstore.shape import escape, kind
 
 VERSION = 1
-NAMES = ("calibration", "comparison", "manifest", "point", "policy", "record", "selftest", "summary")
+NAMES = (
+    "blame", "calibration", "comparison", "history", "manifest", "point", "policy", "record", "selftest", "summary",
+)  # fmt: skip
 _SHOWN_CHARS = 60
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -31,6 +31,23 @@ class Source(Protocol):
         """The bytes of a file directly in `volatile/`; None if there is none. It is in no digest and in no listing."""
 
 
+class Tree(Source, Protocol):
+    """A source that is a run, or holds runs at relative paths below it."""
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it claims to be a run itself."""
+
+    def runs(self) -> list[str]:
+        """Relative paths of the runs below this one, sorted; hidden folders are passed over."""
+
+    def child_if_run(self, path: str) -> Tree | None:
+        """The run at a relative path below this one, if there is one."""
+
+    def child(self, path: str) -> Tree:
+        """What stands at a relative path below this one."""
+
+
 class FolderSource:
     """A run, or a tree of runs, in a folder."""
 
@@ -54,7 +71,7 @@ class FolderSource:
     def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
-                path = _checked(prefix + entry.name, self._label)
+                path = checked_path(prefix + entry.name, self._label)
                 if path == VOLATILE and entry.is_dir(follow_symlinks=False):
                     continue
                 if entry.is_dir(follow_symlinks=False):
@@ -94,7 +111,7 @@ class FolderSource:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                path = _checked(prefix + entry.name, self._label)
+                path = checked_path(prefix + entry.name, self._label)
                 if entry.is_symlink() and not entry.is_file():
                     raise InvalidRunError(
                         "a link among runs", where=f"{self._label}/{path}", hint="put the folder itself there"
@@ -120,7 +137,7 @@ class FolderSource:
         return _claims_to_be_run(self._root)
 
 
-def _checked(path: str, label: str) -> str:
+def checked_path(path: str, label: str) -> str:
     """A relative path that can be named in text and is no longer than the format allows. Raises InvalidRunError."""
     try:
         if len(path.encode()) <= _PATH_BYTES:
@@ -131,6 +148,10 @@ def _checked(path: str, label: str) -> str:
     raise InvalidRunError(problem, where=f"{label}/{path[-80:]!a}", hint="rename it")
 
 
+def claims_to_be_run(holds: Callable[[str], bool]) -> bool:
+    """Whether a folder claims to be a run: one that lost its manifest still does. `holds`: if it has a name."""
+    return any(map(holds, ("manifest.json", "summary.json", "records.jsonl", "records-0001.jsonl")))
+
+
 def _claims_to_be_run(folder: Path) -> bool:
-    names = ("manifest.json", "summary.json", "records.jsonl", "records-0001.jsonl")
-    return any((folder / name).exists() for name in names)
+    return claims_to_be_run(lambda name: (folder / name).exists())

@@ -145,7 +145,7 @@ def _compared(
 ) -> Comparison:
     for run in (member.baseline, member.current, member.reference):
         if isinstance(run, InvalidDataError):
-            return comparison.invalid(run, member.policy, path)
+            return _invalid(run, path, member)
     assert isinstance(member.baseline, Run)
     assert isinstance(member.current, Run)
     try:
@@ -160,4 +160,9 @@ def _compared(
             progress=progress,
         )
     except InvalidDataError as error:
-        return comparison.invalid(error, member.policy, path)
+        return _invalid(error, path, member)
+
+
+def _invalid(error: InvalidDataError, path: str, member: _Member) -> Comparison:
+    before, after = (side if isinstance(side, Run) else None for side in (member.baseline, member.current))
+    return comparison.invalid(error, member.policy, path, baseline=before, current=after)

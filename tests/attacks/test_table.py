@@ -16,20 +16,11 @@ ELSEWHERE = {
 """Rows that are tests in another folder, because they need its tools."""
 
 LEFT = {
-    "T1": "reading the baseline from a trusted git ref is an issue of its own",
-    "T2": "reading the baseline from a trusted git ref is an issue of its own",
-    "T4": "reading the policy from a trusted git ref is an issue of its own",
-    "T6": "git again: which paths a change touches",
-    "T7": "git again: a ref that is absent",
-    "T8": "git again: tip or merge base",
-    "T10": "--expect-commit comes with git",
-    "T21": "out of the tool's reach: a recipe in the documentation",
     "T23": "verdict.json comes with the action",
 }
 """Rows that are left for later, and why."""
 
 PARTS_LEFT = {
-    "T9": "the part with --expect-commit",
     "R9": "there is no redaction list; docs/reports.md says why",
     "P9": "archives are not imported yet: they are refused unopened; gzip is, with caps",
 }

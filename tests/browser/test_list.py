@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from runstore.reports.html import payload
 from tests.browser import pages
 from tests.browser.pages import wait_for
 
@@ -157,7 +158,7 @@ def test_a_link_finds_a_record_whatever_its_id(opened: Opener, identifier: str) 
     key = "/".join(quote(part, safe="") for part in ("suite/a b", identifier, "3"))
     watched = opened(pages.view_of(changes), f"#record={key}")
     assert watched.page.evaluate("document.activeElement.closest('details').dataset.index") == "80"
-    link = watched.page.locator("details[open] a", has_text="link to this record").get_attribute("href")
+    link = watched.page.locator(".row:has(details[open]) .permalink").get_attribute("href")
     again = opened(pages.view_of(changes), link)
     assert again.page.evaluate("document.activeElement.closest('details').dataset.index") == "80"
     watched.check()
@@ -241,55 +242,95 @@ def test_keys_reach_the_search_and_leave_it(opened: Opener) -> None:
     assert not page.locator("dialog").is_visible()
 
 
-def test_a_tag_of_a_record_shows_its_slice(opened: Opener) -> None:
+def test_the_classes_say_how_many_the_other_filters_leave(opened: Opener) -> None:
     page = opened(pages.quiz()).page
-    page.locator("details[open] .tag").first.click()
-    assert address(page) == "#slice=lang=de"
+    numbers = "[...document.querySelectorAll('#classes .number')].map((one) => one.textContent)"
+    before = page.evaluate(numbers)
+    assert before == ["74", "14", "14", "14", "14"]
+    page.locator("[data-class=removed]").click()
+    assert page.evaluate(numbers) == before
+    page.select_option("#slice", "lang=de")
+    assert page.evaluate(numbers)[:2] == ["25 of 74", "5 of 14"]
+    page.locator("#reset").click()
+    assert page.evaluate(numbers) == before
 
 
-def test_a_record_says_why_it_counts(opened: Opener) -> None:
-    de = {"tag": "lang", "value": "de"}
-    view = pages.view_of(
-        [pages.change(0)],
-        checks=[
-            pages.check("max-drop", "broken", metric="acc", limit="0.01"),
-            pages.check("max-drop", "waived", metric="acc", limit="0.05", slice=de, excused_by=["waivers.0"]),
-            pages.check("max-drop", "holds", metric="acc", slice={"tag": "lang", "value": "en"}),
-            pages.check("max-drop", "holds", metric="other"),
-            pages.check("max-drop", "holds", metric="acc", run="elsewhere"),
-        ],
-        findings=[pages.finding("waived", "notice", "r0000", message="waived up to 0.9 by ann")],
-    )
-    page = opened(view).page
-    lines = page.locator("details .why li").all_inner_texts()
-    assert lines[0] == "notice waived waived up to 0.9 by ann"
-    assert page.locator("details .why .limit").all_inner_texts() == [
-        "acc: max-drop 0.01 broken",
-        "acc of lang = de: max-drop 0.05 waived by waivers.0",
-    ]
+def test_a_jump_shows_the_records_of_its_class(opened: Opener) -> None:
+    watched = opened(pages.quiz())
+    watched.page.locator("[data-jump=removed]").click()
+    wait_for(watched.page, "location.hash === '#class=removed'")
+    assert set(watched.page.locator("#list .kind").all_inner_texts()) == {"removed"}
+    assert watched.page.locator("#records").evaluate(IN_WINDOW)
+    assert watched.page.evaluate("document.activeElement.id") == "records"
+    watched.check()
 
 
-def test_what_differs_is_marked_word_by_word(opened: Opener) -> None:
-    page = opened(pages.view_of([pages.change(0)])).page
-    assert page.locator("details .body del").all_inner_texts() == ["was"]
-    assert page.locator("details .body ins").all_inner_texts() == ["is now"]
+def test_the_link_of_a_closed_record_opens_it_and_leaves_the_others(opened: Opener) -> None:
+    page = opened(pages.quiz(), "#class=regressed").page
+    page.locator(".row", has_text="r0007").locator(".permalink").click()
+    assert address(page) == "#class=regressed&record=/r0007/1"
+    assert page.locator("#list details[open] strong").all_inner_texts() == ["r0007"]
+    assert page.locator(".row", has_text="r0007").locator(".permalink").get_attribute("href") == "#record=/r0007/1"
 
 
-def test_a_long_text_that_does_not_differ_is_folded(opened: Opener) -> None:
-    long = "word " * 600
-    field = {"path": "/output", "before": f"{long}a{long}", "after": f"{long}b{long}"}
-    page = opened(pages.view_of([pages.change(0, fields=[field])])).page
-    left = page.locator("details .body .side pre").nth(2)
-    assert len(left.inner_text()) < 1000
-    while left.locator("button").count():
-        left.locator("button").first.click()
-    assert left.inner_text() == f"{long}a{long}"
+def test_single_keys_can_be_turned_off(opened: Opener) -> None:
+    page = opened(pages.quiz()).page
+    page.locator("#help").click()
+    page.locator("#single").uncheck()
+    page.keyboard.press("Escape")
+    for key in ("j", "/", "?"):
+        page.keyboard.press(key)
+    assert page.locator("dialog").is_hidden()
+    assert page.evaluate("document.activeElement.id") == "help"
+    page.locator("#list summary").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.textContent").find("r0001") >= 0
 
 
-def test_what_is_beyond_the_page_is_counted(opened: Opener) -> None:
-    long = "x" * 5000
-    fields = [{"path": f"/metadata/{number}", "before": long, "after": f"{long}y{long}"} for number in range(60)]
-    page = opened(pages.view_of([pages.change(0, fields=fields)])).page
-    body = page.locator("details .body").inner_text()
-    assert "baseline, shortened from 5,000 characters" in body or "current, shortened from 10,001 characters" in body
-    assert "and 10 more fields, in the JSON report" in body
+def test_metrics_can_be_put_in_order(opened: Opener) -> None:
+    figures = {"b": (-0.5, 1200), "a": (0.25, 30), "c": (None, 5)}
+    metrics = [pages.measure(name, delta=delta, n=n) for name, (delta, n) in figures.items()]
+    slices = [pages.measure("b", slice={"tag": "lang", "value": value}, n=n) for value, n in (("x", 2), ("y", 9))]
+    page = opened(pages.view_of([pages.change(0)], metrics=[*metrics, *slices])).page
+    heads = "[...document.querySelectorAll('[aria-labelledby=metrics] tbody th')].map((one) => one.innerText)"
+    delta = page.locator("[aria-labelledby=metrics] thead th", has_text="delta").first
+    for order, direction in ((["b", "a", "c"], "ascending"), (["a", "b", "c"], "descending"), (["b", "a", "c"], None)):
+        delta.get_by_role("button").click()
+        assert page.evaluate(heads) == order
+        assert delta.get_attribute("aria-sort") == direction
+    page.locator("[aria-labelledby=metrics] thead").get_by_role("button", name="n", exact=True).click()
+    assert page.evaluate(heads) == ["c", "a", "b"]
+    page.locator("[aria-labelledby=metrics] thead").get_by_role("button", name="metric").click()
+    assert page.evaluate(heads) == ["a", "b", "c"]
+    page.locator("[aria-labelledby=slices] summary").click()
+    page.locator("[aria-labelledby=slices] thead").get_by_role("button", name="n", exact=True).dblclick()
+    rows = page.locator("[aria-labelledby=slices] tr.slice th").all_inner_texts()
+    assert rows == ["lang = y", "lang = x"]
+
+
+def test_records_without_their_texts_are_listed_filtered_and_ordered(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payload, "RECORDS", 2)
+    scores = {
+        "a": ("acc", 1, 0.9),
+        "b": ("ms", 1, 9),
+        "c": ("ms", 1000, 3500),
+        "d": ("acc", 1, None),
+        "e": ("acc", 0, 1),
+    }
+    changes = [pages.change(place, id=name, scores=[pages.score(*scores[name])]) for place, name in enumerate("abcde")]
+    metrics = [pages.measure(), pages.measure("ms", direction="lower")]
+    about = [pages.finding("max-regressed"), pages.finding("max-regressed", record="d")]
+    watched = opened(pages.view_of(changes, metrics=metrics, findings=about), "#order=delta")
+    page = watched.page
+    assert names(page) == ["d", "c", "b", "a", "e"]
+    page.locator(".findings a").click()
+    wait_for(page, "location.hash === '#record=/d/1'")
+    opened_row = page.locator("details[open]").inner_text()
+    assert "its texts are in the JSON report" in opened_row
+    assert "worse acc is gone" in opened_row
+    page.select_option("#slice", "lang=fr")
+    assert names(page) == ["c"]
+    assert page.locator("#list .score").inner_text() == "ms 1,000 → 3,500 +2,500"
+    watched.check()

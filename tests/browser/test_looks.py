@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -94,9 +95,61 @@ def test_without_script_the_essentials_are_there(opened: Opener) -> None:
     assert not watched.page.locator("#controls").is_visible()
     assert watched.page.locator("details[open] ins").first.inner_text() == "is now"
     watched.page.get_by_role("link", name="r0003").click()
-    assert watched.page.url.endswith("#record-3")
+    assert watched.page.url.endswith("#record=/r0003/1")
+    assert watched.page.locator("details", has_text="r0003").get_attribute("open") is not None
     assert watched.requests == [watched.requests[0]]
     assert watched.said == []
+
+
+RECORDS = """() => [...document.querySelectorAll("#list .row")].slice(0, 20).map((row) => [
+  ...[...row.querySelectorAll("summary, .why li, .path, .side, .tags, .permalink")].map((one) => one.innerText.trim()),
+  ...[...row.querySelectorAll("del, ins, .worse, .better")].map((one) => `${one.tagName} ${one.textContent}`),
+  row.querySelector(".permalink").getAttribute("href"),
+])"""
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_records_are_the_same_with_and_without_script(opened: Opener, name: str) -> None:
+    shown = []
+    for script in (True, False):
+        page = opened(VIEWS[name](), java_script_enabled=script).page
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        page.wait_for_timeout(100)
+        shown.append(page.evaluate(RECORDS))
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("identifier", ["a b/c", "%41&x=1", "<i>'\"", "日本", "..", "x" * 300])
+def test_a_link_to_a_record_opens_it_without_script(opened: Opener, identifier: str) -> None:
+    changes = [pages.change(number) for number in range(40)]
+    changes[30]["id"] = identifier
+    key = "/".join(quote(part, safe="") for part in ("", identifier, "1"))
+    page = opened(pages.view_of(changes), f"#record={key}", java_script_enabled=False).page
+    row = page.locator("details").nth(30)
+    assert row.get_attribute("open") is not None
+    assert 0 <= row.locator("strong").bounding_box()["y"] < 900
+    assert page.locator("details").nth(29).get_attribute("open") is None
+
+
+def test_a_link_of_an_endless_id_leads_to_its_record_all_the_same(opened: Opener) -> None:
+    about = pages.finding("max-regressed", record="y" * 2000)
+    changes = [pages.change(0), pages.change(1, id="y" * 2000)]
+    page = opened(
+        pages.view_of(changes, findings=[pages.finding("max-regressed"), about]), java_script_enabled=False
+    ).page
+    page.locator(".findings a").click()
+    assert page.url.endswith("#record-1")
+
+
+def test_the_records_are_near(opened: Opener) -> None:
+    many = [
+        pages.finding(f"rule-{number}", "error" if number < 9 else "warning", hint="do this") for number in range(30)
+    ]
+    page = opened({**pages.quiz(), "findings": many}).page
+    assert page.locator(".jumps a").first.text_content() == "74 regressed, to the records ↓"
+    assert page.locator(".jumps a").first.bounding_box()["y"] < 200
+    assert page.locator("#metrics").bounding_box()["y"] < 1200
+    assert page.get_by_text("and 22 more findings: 1 error, 21 warning").is_visible()
 
 
 @pytest.mark.parametrize("script", [True, False])
@@ -129,5 +182,11 @@ def test_a_hundred_thousand_changed_records_open_at_once(opened: Opener) -> None
     watched = opened(view)
     wait_for(watched.page, "document.querySelectorAll('#list .chunk details').length >= 50")
     assert time.monotonic() - start < 20  # writing the page is in it; benchmarks/report_pages.py measures in earnest
-    assert "and 90,000 more, in the JSON report" in watched.page.locator("main").inner_text()
+    main = watched.page.locator("main").inner_text()
+    assert "The 10,000 worst are here with their texts; 90,000 more with their scores alone" in main
+    assert "100,000 records" in main
+    watched.check()
+    watched.page.evaluate("location.hash = '#record=/r99999/1'")
+    wait_for(watched.page, "document.activeElement.textContent.includes('r99999')")
+    assert "its texts are in the JSON report" in watched.page.locator("details[open]").inner_text()
     watched.check()

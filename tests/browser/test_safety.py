@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from runstore.reports import outline
+from runstore.reports import marks, outline
+from runstore.reports.html import records, worst
 from runstore.reports.text_safety import visible
 from tests.browser import pages
 
@@ -62,10 +63,10 @@ html head meta title style body header h1 h2 h3 p bdi nav a main section ul li s
 thead tbody tr th td b small label input select option button details summary strong pre del ins em dialog kbd footer
 script desc path g text circle"""
 _ATTRIBUTES = """
-lang charset http-equiv content name class aria-label aria-labelledby id href data-record role tabindex scope colspan
-data-label hidden type data-class aria-pressed autocomplete spellcheck value dir title viewBox preserveAspectRatio
-aria-hidden x y x1 x2 y1 y2 width height d cx cy r text-anchor open data-start data-index style disabled transform
-stroke-width"""
+lang charset http-equiv content name class aria-label aria-labelledby id href data-jump data-record role tabindex scope
+colspan data-label hidden type data-class aria-pressed autocomplete spellcheck value dir title viewBox
+preserveAspectRatio aria-hidden aria-sort checked x y x1 x2 y1 y2 width height d cx cy r text-anchor open data-start
+data-index style disabled transform stroke-width"""
 
 
 def check_harmless(opened: Opener, view: pages.View, fragment: str = "") -> str:
@@ -116,25 +117,63 @@ def test_what_the_script_shows_is_what_python_shows(script: Script, conformance:
     assert differing == []
 
 
-TEXTS = st.lists(
-    st.sampled_from(
-        ["a", "b", "c", " ", "word", "long" * 9, "\n", "\\n", "é", "e\u0301", "\u200b", "\\u200b", "日本", "x"]
+WORDS = [
+    "a", "b", "c", " ", "  ", "word", "long" * 9, "\n", "\\n", "\\u200b", "\\x41", "1.5", "12.", "3", "_", "-", "é",
+    "e\u0301", "\u200b", "\u200d", "\ufe0f", "\u034f", "\u0e31", "ß", "İ", "½", "②", "Ⅷ", "日本", "👩\u200d👧",
+    "\U0001d54f", "\u3000", "\x1c", "\x85", "##[error]", "##vso[", "::x", '"',
+]  # fmt: skip
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=40).map("".join) | st.text(max_size=8)
+LONG = st.lists(st.sampled_from(["a ", "b ", "c\n", "d"]), min_size=350, max_size=450).map("".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(pairs=st.lists(st.tuples(TEXTS, TEXTS) | st.tuples(LONG, LONG), min_size=1, max_size=8))
+@example(
+    pairs=[
+        ("caf\u00e9", "cafe\u0301"),
+        ("a\u034fb", "ab"),
+        ("a\u200bb", "a\\u200bb"),
+        ("a\ufe0fb", "ab"),
+        ("a b", "a  b"),
+        ("x", "x"),
+    ]
+)
+@example(
+    pairs=[("a ##[b", "a\u200d ##[b"), ("ABBA ABC x", "AB BA CAB x"), ("1.5e3 10.25.3", "1.5 e3 10.253"), ("", "a")]
+)
+def test_the_words_that_the_script_marks_are_those_that_python_marks(
+    script: Script, pairs: list[tuple[str, str]]
+) -> None:
+    found = script("value.map((two) => words.marked(...two))", pairs)
+    for (before, after), sides in zip(pairs, found, strict=True):
+        pieces = worst.marked(before, after)
+        assert [[[piece.text, piece.differs] for piece in side] for side in pieces] == sides
+        assert [piece.text for piece in pieces[0]] != [piece.text for piece in pieces[1]] or before == after
+        assert any(piece.differs for side in pieces for piece in side) == (before != after)
+
+
+def test_what_is_a_letter_is_one_for_both(script: Script) -> None:
+    every = [chr(code) for code in range(0x20000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
+    text = "".join(f"a{visible(one)}1.5 " for one in every)
+    assert script("words.split(value)", text) == marks._WORD.findall(text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "10", "9", "__proto__", "\U00010000", "\uffff", "é", '"', "\x00\x7f\u2028"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["10", "9", "a", "__proto__", "\U00010000", "\uff61", "toString"]), inner, max_size=4
     ),
-    max_size=40,
-).map("".join)
+    max_leaves=8,
+)  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(before=TEXTS, after=TEXTS)
-@example(before="caf\u00e9", after="cafe\u0301")
-@example(before="a\u200bb", after="a\\u200bb")
-@example(before="a\ufe0fb", after="ab")
-@example(before="a b", after="a  b")
-def test_marked_texts_are_whole_and_differ_if_the_texts_do(script: Script, before: str, after: str) -> None:
-    left, right = script("words.compare(...value)", [before, after])
-    old, new = ("".join(text for text, _ in side) for side in (left, right))
-    assert (old == new) == (before == after)
-    assert any(differs for _, differs in [*left, *right]) == (before != after)
-    kept = ["".join("".join(text for text, differs in side if not differs).split()) for side in (left, right)]
-    assert kept[0] == kept[1]  # but for spaces between words that differ
-    assert old in (visible(before), json.dumps(before)) or before != after
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(before=JSON, after=JSON)
+@example(before=1, after="1")
+@example(before=1e21, after={"b": [], "a": {}})
+def test_a_value_reads_the_same(script: Script, before: Any, after: Any) -> None:
+    field = {"path": "/metadata", "before": before, "after": after}
+    shown = script("words.sideTexts(JSON.parse(value))", json.dumps(field))
+    assert shown == list(records.sides(field))  # type: ignore[arg-type]  # a field

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from runstore.cli.outputs import STDOUT
 from runstore.cli.saved import STDIN, load_view
 from runstore.errors import UsageError
 from runstore.reports import badge
@@ -30,6 +31,8 @@ def command(comparison: Path, metric: str | None, label: str, output: Path | Non
     gate compare baselines/qa runs/today --format json:comparison.json
     gate badge comparison.json -o badge.svg
     """
+    if output == STDOUT:
+        output = None
     if output is not None and comparison != STDIN and real_path(output) == real_path(comparison):
         raise UsageError(f"{output} is the comparison itself", hint="name another file for the badge")
     drawn = badge.render(load_view(comparison), metric=metric, label=label)

@@ -14,6 +14,7 @@ from runstore.calibration import report
 from runstore.calibration.calibration import Apart, Calibration, calibrate
 from runstore.calibration.patch import diff
 from runstore.cli.judging import Judging
+from runstore.cli.locators import Places, locate
 from runstore.cli.policy_file import config_option, day, find_policy, today_option
 from runstore.cli.terminal import ProgressLine
 from runstore.policy import Policy
@@ -42,7 +43,7 @@ class _Share(click.ParamType):  # type: ignore[type-arg]  # generic only in newe
 
 
 @click.command(name="calibrate")
-@click.argument("runs", type=click.Path(readable=False, path_type=Path), nargs=-1, required=True, metavar="RUN RUN...")
+@click.argument("runs", type=click.Path(readable=False), nargs=-1, required=True, metavar="RUN RUN...")
 @config_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--alpha", type=_Share(), default="0.05", show_default=True, help="Share of false alarms to aim at.")
@@ -54,7 +55,7 @@ class _Share(click.ParamType):  # type: ignore[type-arg]  # generic only in newe
 @click.option("--patch", is_flag=True, help="Print the proposed limits as a diff of the policy file.")
 @click.option("--quarantine", is_flag=True, help="With --patch: name the flaky records in comments.")
 def command(
-    runs: tuple[Path, ...],
+    runs: tuple[str, ...],
     config: Path | None,
     form: str,
     alpha: Decimal,
@@ -78,7 +79,9 @@ def command(
         raise click.UsageError("--quarantine goes with --patch")
     policy, file = find_policy(config)
     judging = Judging(policy=policy, file=file, today=day(today))
-    found = _calibrated([read_run(place) for place in runs], judging, alpha, resamples)
+    with Places() as places:
+        opened = [read_run(places.open(locate(text))) for text in runs]
+        found = _calibrated(opened, judging, alpha, resamples)
     if patch and isinstance(found, Calibration):
         click.echo(_patched(found, policy, file, quarantine=quarantine), nl=False)
     elif form == "json":

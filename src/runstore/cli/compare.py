@@ -1,32 +1,53 @@
-"""`gate compare BASELINE CURRENT`: parse, compare, write the reports, exit with the verdict."""
+"""`gate compare BASELINE CURRENT`: parse, compare, write the reports, exit with the verdict.
+
+With a baseline that is read from git, so are the policy and the pinned reference (`cli.against`), and the checks of
+what the change would put in their place come first.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from datetime import date, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from runstore import comparison, view
+from runstore.checks import Check
+from runstore.cli.locators import Places, locate, named
 from runstore.cli.outputs import Output, OutputType, chosen, write_all
 from runstore.cli.policy_file import config_option, day, find_policy, reference_folder, today_option
 from runstore.cli.terminal import ProgressLine
 from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError, UsageError
+from runstore.git.place import GitPlace
 from runstore.policy import Policy
 from runstore.reports import FORMATS
-from runstore.source import FolderSource
+from runstore.source import FolderSource, Tree
 from runstore.store.durable import real_path
 from runstore.store.reader import read_run
 from runstore.suites import compare_suites
 from runstore.verification import VerifiedRuns
 
+if TYPE_CHECKING:
+    from runstore.cli.against import Trusted
+
 
 @click.command(name="compare")
-@click.argument("baseline", type=click.Path(readable=False, path_type=Path))
-@click.argument("current", type=click.Path(readable=False, path_type=Path))
+@click.argument("baseline", type=click.Path(readable=False))
+@click.argument("current", type=click.Path(readable=False))
+@click.option(
+    "--against", metavar="REF",
+    help="Read BASELINE, and the policy, at REF of git; A...B is the merge base of both. The same as REF:BASELINE.",
+)  # fmt: skip
+@click.option(
+    "--claims-approved", is_flag=True,
+    help="Someone with rights approved what the change edits of its own baseline and policy: judge these claims.",
+)  # fmt: skip
+@click.option("--expect-commit", metavar="SHA", help="The commit that CURRENT must have been made from.")
 @config_option
 @click.option(
     "--format",
@@ -50,8 +71,11 @@ from runstore.verification import VerifiedRuns
 @today_option
 @click.option("--no-cache", is_flag=True, help="Verify the baseline in full even if it was verified before.")
 def command(
-    baseline: Path,
-    current: Path,
+    baseline: str,
+    current: str,
+    against: str | None,
+    claims_approved: bool,
+    expect_commit: str | None,
     config: Path | None,
     outputs: tuple[Output, ...],
     output: Path | None,
@@ -62,83 +86,153 @@ def command(
 ) -> int:
     """Compare the run CURRENT with its BASELINE and exit with the verdict.
 
-    Both are run folders, or both are folders of runs, compared pairwise by relative path.
+    Both are run folders, or both are folders of runs, compared pairwise by relative path. Either can be read from git:
+    REF:path is a path at a ref, from the root of the repository, A...B:path one at the merge base of both.
 
     \b
     gate compare baseline/ current/
     gate compare baseline/ current/ --format text --format html:report.html
+    gate compare origin/main:baselines/qa runs/qa
     """
-    policy, policy_file = find_policy(config)
-    reference = reference_folder(policy, policy_file)
-    if reference and real_path(reference) == real_path(current):
-        raise UsageError("the pinned reference is the current run itself", hint="pin another run")
-    inputs = (current, baseline, *([reference] if reference else ()))
-    wanted = chosen(outputs, output, inputs, [policy_file] if policy_file else [])
-    if explain and not any(one.format == "text" for one in wanted):
-        raise click.UsageError("--explain adds to the text report, and none is asked for; JSON always has all checks")
-    asked = _Asked(
-        policy=policy,
-        reference=FolderSource(reference, policy.reference.path) if reference and policy.reference else None,
-        today=day(today),
-        limit=limit,
-        verified=_cache(inputs, no_cache=no_cache),
-    )
-    result = _compare(FolderSource(baseline, _named(baseline)), FolderSource(current, _named(current)), asked)
+    expected = _expected(expect_commit)
+    with Places() as places:
+        sides = _sides(places, baseline, current, against, config)
+        if claims_approved and sides.trusted is None:
+            raise click.UsageError("--claims-approved is about a baseline in git: REF:BASELINE, or --against REF")
+        wanted = chosen(outputs, output, sides.folders, sides.files)
+        if explain and not any(one.format == "text" for one in wanted):
+            raise click.UsageError(
+                "--explain adds to the text report, and none is asked for; JSON always has all checks"
+            )
+        verified = _cache(sides.folders, no_cache=no_cache)
+        asked = _Asked(sides=sides, today=day(today), limit=limit, verified=verified)
+        result = _judged(asked, expected, is_approved=claims_approved)
     write_all(wanted, view.to_json(result), explain=explain)
     return result.verdict.value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sides:
+    """What is compared, and by what; `folders` and `files` are those where no report may go."""
+
+    baseline: Tree
+    current: Tree
+    policy: Policy
+    reference: Tree | None
+    folders: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
+    trusted: Trusted | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Asked:
     """How to compare."""
 
-    policy: Policy
-    reference: FolderSource | None
+    sides: _Sides
     today: date
     limit: int
     verified: VerifiedRuns
 
 
-def _named(folder: Path) -> str:
-    """How reports name a folder: never by an absolute path, which tells of the machine."""
-    if not folder.is_absolute():
-        return str(folder)
-    here = Path.cwd()
-    return str(folder.relative_to(here)) if folder.is_relative_to(here) else folder.name
+def _expected(commit: str | None) -> str | None:
+    if commit is None:
+        return None
+    found: str = import_module("runstore.trust.provenance").expected_commit(commit)
+    return found
+
+
+def _sides(places: Places, baseline: str, current: str, against: str | None, config: Path | None) -> _Sides:
+    before, after = locate(baseline), locate(current)
+    if against is None and isinstance(before, Path):
+        return _sides_on_disk(places, before, after, config)
+    module = import_module("runstore.cli.against")
+    if against is not None:
+        if not isinstance(before, Path):
+            raise click.UsageError("BASELINE names a ref, and so does --against: give one of them")
+        before = module.place_at(places.repository, against, baseline)
+    trusted: Trusted = module.read_trusted(places.repository, before, config)
+    return _Sides(
+        baseline=trusted.baseline,
+        current=places.open(after, _label(after)),
+        policy=trusted.policy,
+        reference=trusted.reference,
+        folders=(*([after] if isinstance(after, Path) else []), *trusted.folders),
+        trusted=trusted,
+    )
+
+
+def _sides_on_disk(places: Places, baseline: Path, current: Path | GitPlace, config: Path | None) -> _Sides:
+    policy, file = find_policy(config)
+    reference = reference_folder(policy, file)
+    here = [current] if isinstance(current, Path) else []
+    if reference and here and real_path(reference) == real_path(here[0]):
+        raise UsageError("the pinned reference is the current run itself", hint="pin another run")
+    return _Sides(
+        baseline=places.open(baseline, named(baseline)),
+        current=places.open(current, _label(current)),
+        policy=policy,
+        reference=FolderSource(reference, policy.reference.path) if reference and policy.reference else None,
+        folders=(*here, baseline, *([reference] if reference else [])),
+        files=(file,) if file else (),
+    )
+
+
+def _label(place: Path | GitPlace) -> str | None:
+    return named(place) if isinstance(place, Path) else None
+
+
+def _judged(asked: _Asked, expected: str | None, *, is_approved: bool) -> Comparison:
+    """The comparison, behind the checks of what the change does to what judges it and of where the run comes from."""
+    sides, first = asked.sides, list[Check]()
+    baseline = sides.baseline
+    if sides.trusted is not None:
+        change = import_module("runstore.cli.against").Change(
+            trusted=sides.trusted, current=sides.current, is_approved=is_approved, verified=asked.verified
+        )
+        first, baseline = change.judge()
+    found = _compare(baseline, sides.current, asked)
+    if expected is not None:
+        first.append(import_module("runstore.trust.provenance").judge_provenance(found, expected))
+    if not first:
+        return found
+    result: Comparison = import_module("runstore.trust.edit").with_checks(found, first)
+    return result
 
 
 def _cache(inputs: tuple[Path, ...], *, no_cache: bool) -> VerifiedRuns:
     """Where verified runs are remembered. It is trusted: whoever can write there can vouch for a baseline."""
     if no_cache:
         return VerifiedRuns(None)
-    if named := os.environ.get("RUNSTORE_CACHE_DIR"):
-        if any(real_path(Path(named)).is_relative_to(real_path(folder)) for folder in inputs):
-            raise UsageError(f"RUNSTORE_CACHE_DIR names a folder inside a run: {named}", hint="name one elsewhere")
-        return VerifiedRuns(Path(named))
+    if wanted := os.environ.get("RUNSTORE_CACHE_DIR"):
+        if any(real_path(Path(wanted)).is_relative_to(real_path(folder)) for folder in inputs):
+            raise UsageError(f"RUNSTORE_CACHE_DIR names a folder inside a run: {wanted}", hint="name one elsewhere")
+        return VerifiedRuns(Path(wanted))
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # no home is no error
     return VerifiedRuns(Path(base) / "runstore" / "verified") if Path(base).is_absolute() else VerifiedRuns(None)
 
 
-def _compare(baseline: FolderSource, current: FolderSource, asked: _Asked) -> Comparison:
+def _compare(baseline: Tree, current: Tree, asked: _Asked) -> Comparison:
     if not (baseline.is_run and current.is_run):
         return compare_suites(
-            baseline,
-            current,
-            asked.policy,
-            reference=asked.reference,
+            baseline,  # type: ignore[arg-type]  # it asks for no more than a Tree
+            current,  # type: ignore[arg-type]
+            asked.sides.policy,
+            reference=asked.sides.reference,  # type: ignore[arg-type]
             today=asked.today,
             verified=asked.verified,
             limit=asked.limit,
         )
+    before = after = None
     try:
-        before, after = read_run(baseline), read_run(current)
-        pinned = read_run(asked.reference) if asked.reference else None
+        before = read_run(baseline)
+        after = read_run(current)
+        pinned = read_run(asked.sides.reference) if asked.sides.reference else None
         progress = ProgressLine("comparing", max(before.record_count, after.record_count))
         try:
             return comparison.compare(
                 before,
                 after,
-                asked.policy,
+                asked.sides.policy,
                 reference=pinned,
                 today=asked.today,
                 verified=asked.verified,
@@ -148,4 +242,4 @@ def _compare(baseline: FolderSource, current: FolderSource, asked: _Asked) -> Co
         finally:
             progress.close()
     except InvalidDataError as error:
-        return comparison.invalid(error, asked.policy)
+        return comparison.invalid(error, asked.sides.policy, baseline=before, current=after)

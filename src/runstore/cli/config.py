@@ -12,8 +12,8 @@ import click
 
 from runstore import canonical, exact, schema
 from runstore.canonical import JsonValue
+from runstore.cli.locators import Places
 from runstore.cli.policy_file import config_option, find_policy
-from runstore.cli.run_folders import run_folders
 from runstore.judgement import check_selections, check_suites
 from runstore.policy import Policy
 from runstore.policy.listing import Setting, Value, settings
@@ -50,10 +50,10 @@ def show(config: Path | None, form: str) -> None:
     "runs",
     metavar="RUN",
     multiple=True,
-    type=click.Path(readable=False, path_type=Path),
+    type=click.Path(readable=False),
     help="A run, or a folder of runs, in which every rule must select something. Can be given several times.",
 )
-def check(file: Path | None, runs: tuple[Path, ...]) -> None:
+def check(file: Path | None, runs: tuple[str, ...]) -> None:
     """Check the policy in FILE, by default the one that is in force here, and say in words what it asks.
 
     \b
@@ -141,13 +141,10 @@ def _json(value: Value) -> JsonValue:
     return value
 
 
-def _check_against(policy: Policy, places: Sequence[Path]) -> None:
+def _check_against(policy: Policy, texts: Sequence[str]) -> None:
     """Refuse a policy of which a rule selects nothing in the runs. Raises PolicyError."""
-    runs = {
-        "" if folder == place else folder.relative_to(place).as_posix(): read_run(source).manifest
-        for place in places
-        for folder, source in run_folders([place])
-    }
+    with Places() as opener:
+        runs = {path: read_run(source).manifest for text in texts for path, source in opener.runs(text)}
     metrics = {name for manifest in runs.values() for name in manifest.metrics}
     slices = {tag for manifest in runs.values() for tag in manifest.slices}
     for path in sorted({"", *runs}):

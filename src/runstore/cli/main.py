@@ -11,13 +11,18 @@ from runstore import __version__
 from runstore.cli.boundary import run_guarded
 
 COMMANDS = {
+    "accept": ("runstore.cli.accept", "Make what a run says, or a part of it, the new baseline."),
     "badge": ("runstore.cli.badge", "Draw a badge of a saved comparison."),
+    "blame": ("runstore.cli.blame", "Show which commits changed a record of a baseline."),
     "calibrate": ("runstore.cli.calibrate", "Show the noise of runs of the same code, and limits that fit it."),
     "compare": ("runstore.cli.compare", "Compare a run, or a folder of runs, with its baseline."),
     "config": ("runstore.cli.config", "Look at the policy that a gate judges by."),
     "fmt": ("runstore.cli.fmt", "Rewrite the files of a run canonically."),
+    "init": ("runstore.cli.init", "Write a policy, an example and a workflow into a repository."),
     "import": ("runstore.cli.import_", "Make a run from results in JSON, JSONL or CSV."),
     "completion": ("runstore.cli.completion", "Print the completion script of a shell."),
+    "log": ("runstore.cli.log", "Show how a metric changed with the commits of a baseline."),
+    "rebuild": ("runstore.cli.rebuild", "Derive again what follows from records that git has merged."),
     "report": ("runstore.cli.report", "Render a saved comparison again."),
     "selftest": ("runstore.cli.selftest", "Show that the gate can fail: judge damaged copies of a baseline."),
     "show": ("runstore.cli.show", "Show what a run holds."),

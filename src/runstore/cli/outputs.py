@@ -1,4 +1,4 @@
-"""Where reports go: `--format FORMAT[:FILE]` in, files or stdout out."""
+"""Where reports go: `--format FORMAT[:FILE]` in, files or stdout out. A file named `-` is stdout."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from runstore.canonical import JsonValue
 from runstore.cli.terminal import wants_color
 from runstore.errors import UsageError
 from runstore.store.durable import real_path, replaced_file
+
+STDOUT = Path("-")
+"""A file of this name is standard output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class OutputType(click.ParamType):  # type: ignore[type-arg]  # generic only in 
         """The output that a flag's text asks for."""
         if isinstance(value, Output):
             return value
-        form, _, path = str(value).partition(":")
+        form, colon, path = str(value).partition(":")
         if form not in reports.FORMATS:
             near = get_close_matches(form, reports.FORMATS, n=1)
             self.fail(
@@ -58,7 +61,9 @@ class OutputType(click.ParamType):  # type: ignore[type-arg]  # generic only in 
                 param,
                 ctx,
             )
-        return Output(form, Path(path) if path else None)
+        if colon and not path:
+            self.fail(f"no file after {value!r}; without a colon, or with '-', it goes to stdout", param, ctx)
+        return Output(form, Path(path) if path and Path(path) != STDOUT else None)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """The formats that begin with what was typed."""
@@ -76,7 +81,7 @@ def chosen(
     `output` is where the one without a file goes; `inputs` are folders that are read and `taken` files in use.
     """
     wanted = list(outputs) or [Output("text", None)]
-    if output is not None:
+    if output is not None and output != STDOUT:
         loose = [index for index, one in enumerate(wanted) if one.path is None]
         if len(loose) != 1:
             raise click.UsageError("-o names the file of one report; give the others as --format FORMAT:FILE")

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from runstore.cli.judging import Judging
+from runstore.cli.locators import Places
 from runstore.cli.policy_file import config_option, day, find_policy, today_option
-from runstore.cli.run_folders import run_folders
 from runstore.cli.terminal import ProgressLine
 from runstore.reports import json_report
 from runstore.selftest import report
@@ -18,15 +18,15 @@ from runstore.store.reader import Run, read_run
 
 
 @click.command(name="selftest")
-@click.argument("baseline", type=click.Path(readable=False, path_type=Path))
+@click.argument("baseline", type=click.Path(readable=False))
 @config_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @today_option
-def command(baseline: Path, config: Path | None, form: str, today: datetime | None) -> int:
+def command(baseline: str, config: Path | None, form: str, today: datetime | None) -> int:
     """Show that the gate can fail: damage copies of BASELINE and judge each by the policy in force.
 
-    BASELINE is a run folder or a folder of runs. Nothing is written. Exit 0 if an equal copy is green and everything
-    that must be red is; 1 if the gate was fooled; 5 if nothing could be damaged.
+    BASELINE is a run folder or a folder of runs; REF:path is one in git. Nothing is written. Exit 0 if an equal copy
+    is green and everything that must be red is; 1 if the gate was fooled; 5 if nothing could be damaged.
 
     \b
     gate selftest baselines/qa
@@ -34,18 +34,15 @@ def command(baseline: Path, config: Path | None, form: str, today: datetime | No
     """
     policy, file = find_policy(config)
     judging = Judging(policy=policy, file=file, today=day(today))
-    runs = [(_path(place, baseline), read_run(source)) for place, source in run_folders([baseline])]
-    judging.check(runs)
-    found = [_examined(run, path, judging) for path, run in runs]
+    with Places() as places:
+        runs = [(path, read_run(source)) for path, source in places.runs(baseline)]
+        judging.check(runs)
+        found = [_examined(run, path, judging) for path, run in runs]
     if form == "json":
         click.echo(json_report.render(report.to_json(found)), nl=False)
     else:
         click.echo(report.text(found), nl=False)
     return report.verdict(found).value
-
-
-def _path(place: Path, root: Path) -> str:
-    return "" if place == root else place.relative_to(root).as_posix()
 
 
 def _examined(run: Run, path: str, judging: Judging) -> Examination:

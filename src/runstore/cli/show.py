@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import click
 
 from runstore import canonical, manifest, record, summary
 from runstore.canonical import JsonValue
+from runstore.cli.locators import Places, locate
 from runstore.errors import InvalidDataError, UsageError
 from runstore.exact import ExactSum, mean, stddev
 from runstore.manifest import Manifest
@@ -25,28 +25,31 @@ Row = Sequence[str]
 
 
 @click.command(name="show")
-@click.argument("run", type=click.Path(readable=False, path_type=Path))
+@click.argument("run", type=click.Path(readable=False))
 @click.option("--record", "record_id", metavar="ID", help="Show the record with this id, all its repeats.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(run: Path, record_id: str | None, form: str) -> None:
-    """Show what RUN holds: what was run, its metrics, its slices, its files.
+def command(run: str, record_id: str | None, form: str) -> None:
+    """Show what RUN holds: what was run, its metrics, its slices, its files. RUN is a folder, or REF:path in git.
 
     \b
     gate show baselines/qa
     gate show baselines/qa --record sample-17
+    gate show origin/main:baselines/qa
     """
-    opened = read_run(run)
-    if record_id is not None:
-        found = _records(opened, record_id)
-        text = _document([*found]) if form == "json" else "\n\n".join(map(_record_text, found)) + "\n"
-    else:
-        totals = opened.document("summary.json")
-        if form == "json":
-            text = _document({"manifest": manifest.to_json(opened.manifest), "summary": totals})
-        else:
-            text = _text(opened, totals)
+    with Places() as places:
+        text = _shown(read_run(places.open(locate(run))), record_id, form)
     # Whoever reads the JSON from a pipe gets its exact bytes; a terminal never sees a control character.
     click.echo(safe_text(text) if form == "text" or sys.stdout.isatty() else text.encode(), nl=False)
+
+
+def _shown(opened: Run, record_id: str | None, form: str) -> str:
+    if record_id is not None:
+        found = _records(opened, record_id)
+        return _document([*found]) if form == "json" else "\n\n".join(map(_record_text, found)) + "\n"
+    totals = opened.document("summary.json")
+    if form == "json":
+        return _document({"manifest": manifest.to_json(opened.manifest), "summary": totals})
+    return _text(opened, totals)
 
 
 def _document(value: JsonValue) -> str:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from runstore import canonical, schema, verification
 from runstore.cli.boundary import INVALID
-from runstore.cli.run_folders import run_folders
+from runstore.cli.locators import Places
 from runstore.cli.terminal import ProgressLine
 from runstore.errors import InvalidDataError, InvalidRunError
 from runstore.reports.text_safety import safe_text
-from runstore.source import FolderSource
+from runstore.source import Tree
 from runstore.store.reader import Run, read_run
 
 
 @click.command(name="validate")
-@click.argument("runs", metavar="RUN...", type=click.Path(readable=False, path_type=Path), nargs=-1, required=True)
-def command(runs: tuple[Path, ...]) -> int:
+@click.argument("runs", metavar="RUN...", type=click.Path(readable=False), nargs=-1, required=True)
+def command(runs: tuple[str, ...]) -> int:
     """Check that runs are what they claim to be: every byte, the schema, the digests, the totals.
 
-    Each RUN is a run folder or a folder of runs. Prints one line a run and exits with 3 if one of them is not sound.
+    Each RUN is a run folder or a folder of runs; REF:path is one in git. Prints one line a run and exits with 3 if one
+    of them is not sound.
 
     \b
     gate validate baselines/
     """
-    verdicts = [_tell(source) for _, source in run_folders(runs)]
+    with Places() as places:
+        found = [source for text in runs for _, source in places.runs(text)]
+        verdicts = list(map(_tell, found))
     return 0 if all(verdicts) else INVALID
 
 
-def _tell(source: FolderSource) -> bool:
+def _tell(source: Tree) -> bool:
     """Check one run and print its line; whether it is sound."""
     try:
         count = _validate(source)
@@ -41,7 +42,7 @@ def _tell(source: FolderSource) -> bool:
     return True
 
 
-def _validate(source: FolderSource) -> int:
+def _validate(source: Tree) -> int:
     """Check a run in full; the number of its records. Raises InvalidDataError."""
     run = read_run(source)
     progress = ProgressLine("validating", run.record_count)

@@ -56,6 +56,8 @@ def _pairs(policy: Policy) -> Iterator[_Pair]:
         yield from _rules(
             "reference.metrics", policy.reference.metrics, only=("max_drop", "max_relative_drop", "level")
         )
+    trust = policy.trust
+    yield from _below("trust", _present((one.name, getattr(trust, one.name)) for one in fields(trust)))
     bounds = ("max_drop", "max_relative_drop", "min", "max", "level", "direction")
     yield from _rules("volatile", policy.volatile, only=bounds)
     for rules in policy.suites:

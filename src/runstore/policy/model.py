@@ -19,6 +19,7 @@ Level = Literal["error", "warn"]
 Significance = Literal["ignored", "required"]
 TestName = Literal["auto", "mcnemar", "t", "permutation"]
 Correction = Literal["holm", "benjamini-hochberg", "none"]
+Claims = Literal["review", "allow"]
 TESTS = ("auto", "mcnemar", "t", "permutation")
 CORRECTIONS = ("holm", "benjamini-hochberg", "none")
 
@@ -196,6 +197,20 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Trust:
+    """What a change may do to the baseline that judges it, where that is read from git.
+
+    `claims`: with `review` a person must approve (`--claims-approved`), with `allow` that is left to the review of the
+    code. The limits are on how many records a change may claim, in either case; None allows any number.
+    """
+
+    claims: Claims = "review"
+    max_claimed: int | None = None
+    max_claimed_regressed: int | None = None
+    max_claimed_removed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SuiteRules:
     """Rules for the runs of a suite whose relative paths match `pattern`; None: the general ones are in force."""
 
@@ -220,6 +235,7 @@ class Policy:
     quarantine: Quarantine | None = None
     reference: Reference | None = None
     suites: tuple[SuiteRules, ...] = ()
+    trust: Trust = Trust()
     origin: str = "the strict default"
     places: Mapping[str, int] = field(default_factory=dict, compare=False)
     """Dotted key → line of the file it stands on, 0 if that is not sure; a key that is not there is a default."""

@@ -16,6 +16,7 @@ from runstore import paths
 from runstore.errors import InvalidRunError, PolicyError
 from runstore.policy.lines import known_lines, lines_of
 from runstore.policy.model import (
+    Claims,
     Comparability,
     Correction,
     Evidence,
@@ -25,6 +26,7 @@ from runstore.policy.model import (
     RecordLimits,
     Reference,
     SuiteRules,
+    Trust,
     Waiver,
 )
 from runstore.policy.rules import metric_rules, reference_rules, slice_rules, volatile_rules
@@ -45,10 +47,14 @@ from runstore.policy.values import (
 from runstore.shape import Node, ShapeError
 
 _SUITE_TABLES = ("metrics", "records", "slices")
-_TABLES = (*_SUITE_TABLES, "comparability", "evidence", "quarantine", "reference", "suites", "volatile", "waivers")
+_TABLES = (
+    *_SUITE_TABLES, "comparability", "evidence", "quarantine", "reference", "suites", "trust", "volatile", "waivers",
+)  # fmt: skip
 _RECORDS = ("max_added", "max_changed", "max_errors", "max_lost_scores", "max_regressed", "max_removed", "max_skipped")
+_CLAIMED = ("max_claimed", "max_claimed_regressed", "max_claimed_removed")
 _ANSWER_FOR = ("expires", "owner", "reason")
 _CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
+_CLAIMS: tuple[Claims, ...] = get_args(Claims)
 _MOST_RESAMPLES = 1_000_000
 _FIELD = re.compile(r"\*|(?:project|suite|name|environment|commit)\Z|(?:datasets|params|tags)\.[^.\n]")
 _Asked = TypeVar("_Asked")
@@ -91,6 +97,7 @@ def _policy(node: Node, origin: str, places: Mapping[str, int]) -> Policy:
         quarantine=taken(parts, "quarantine", _quarantine),
         reference=taken(parts, "reference", _reference),
         suites=taken(parts, "suites", _suites) or (),
+        trust=taken(parts, "trust", _trust) or Trust(),
         origin=origin,
         places=places,
     )
@@ -216,6 +223,12 @@ def _path(node: Node) -> str:
     except InvalidRunError as error:
         problem = "the path is absolute" if node.string().startswith("/") else error.message
         node.fail(problem, hint="name a folder below that of this file, with / between names")
+
+
+def _trust(node: Node) -> Trust:
+    parts = node.record((), ("claims", *_CLAIMED))
+    limits = {name: at_least(0)(parts[name]) for name in _CLAIMED if name in parts}
+    return Trust(claims=taken(parts, "claims", one_of(_CLAIMS)) or "review", **limits)
 
 
 def _suites(node: Node) -> tuple[SuiteRules, ...]:

@@ -21,6 +21,13 @@ _RECORDS = {
 }
 
 
+_CLAIMED = {
+    "max_claimed": "a change may edit, add or remove {} of the baseline",
+    "max_claimed_regressed": "a change may make {} of the baseline worse",
+    "max_claimed_removed": "a change may remove {} of the baseline",
+}
+
+
 def sentences(policy: Policy) -> Iterator[Sentence]:
     """What a policy asks, rule by rule; the rules that are in force by default too."""
     for rule in policy.metrics:
@@ -38,6 +45,7 @@ def sentences(policy: Policy) -> Iterator[Sentence]:
             yield rule.limits.origin, f"against {policy.reference.path}, {rule.pattern} {asked}"
     yield from _exceptions(policy)
     yield from _evidence(policy)
+    yield from _trust(policy)
     for suite in policy.suites:
         for place, sentence in _suite(policy, suite.pattern):
             yield place, f"for runs {suite.pattern}: {sentence}"
@@ -167,3 +175,13 @@ def _evidence(policy: Policy) -> Iterator[Sentence]:
             f"a drop counts as real at a level of {exact.text(asked.alpha)} (correction: {asked.correction});"
             f" one of the size of its limit must be seen with a probability of {exact.text(asked.power)}",
         )
+
+
+def _trust(policy: Policy) -> Iterator[Sentence]:
+    asked = policy.trust
+    if asked.claims == "allow":
+        yield "trust.claims", "a change may edit its own baseline and policy; that is left to the review of the code"
+    for name, what in _CLAIMED.items():
+        limit = getattr(asked, name)
+        if limit is not None:
+            yield f"trust.{name}", what.format(_at_most(limit, "record"))

@@ -63,7 +63,9 @@ class Case:
     name: str
     """Rule, metric, slice and record; no two cases of a run have the same."""
     message: str
-    details: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    change: Change | None = None
+    """The record that it is about, if the view lists it."""
     observed: str | None = None
     limit: str | None = None
     record: str | None = None
@@ -75,6 +77,11 @@ class Case:
     def is_red(self) -> bool:
         """Whether it stands for something that does not pass."""
         return self.state in ("failed", "errored")
+
+    @property
+    def details(self) -> list[str]:
+        """What else there is to say: remarks, and the first fields of the record that differ; made when asked for."""
+        return [*self.remarks, *([] if self.change is None else _fields(self.change))]
 
     @property
     def place(self) -> list[str]:
@@ -99,6 +106,14 @@ def worst_first(cases: Iterable[Case]) -> list[Case]:
     """The cases that have something to say: the heaviest level first, and records last within one."""
     saying = [case for case in cases if case.level is not None]
     return sorted(saying, key=lambda case: (outline.LEVELS.index(case.level or "notice"), case.record is not None))
+
+
+def heaviest(found: Sequence[Case], most: int) -> list[Case]:
+    """At most so many of the cases, in their order: red ones first, and of those the checks before the records."""
+    if len(found) <= most:
+        return list(found)
+    ranked = sorted(range(len(found)), key=lambda index: (not found[index].is_red, found[index].record is not None))
+    return [found[index] for index in sorted(ranked[:most])]
 
 
 def _verdict(contents: Outline) -> Case:
@@ -204,7 +219,7 @@ class _Told:
             run=check["run"],
             name=_name(check),
             message=shown(said or check["why"] or check["read"]),
-            details=self._details(check, heads, rows),
+            remarks=self._remarks(check, heads, rows),
             observed=_number(check["observed"]),
             limit=_number(check["limit"]),
             fingerprint=_asked(check),
@@ -212,7 +227,7 @@ class _Told:
         if heads:
             yield from self._records(pair)
 
-    def _details(self, check: Check, heads: Sequence[Finding], rows: Sequence[Finding]) -> list[str]:
+    def _remarks(self, check: Check, heads: Sequence[Finding], rows: Sequence[Finding]) -> list[str]:
         """What was read and asked, what to do, and which records it is about."""
         lines = [f"read: {check['read']}"] if check["read"] else []
         lines += [f"asked by: {check['origin']}"] if check["origin"] != "default" else []
@@ -235,7 +250,7 @@ class _Told:
         """The case of a finding by itself."""
         record = finding["record"]
         change = self._changes.get((finding["run"], record or "", finding["repeat"] or 1)) if record else None
-        scores = "" if change is None else "".join(f"; {text}" for text in _scores(change)[:_LISTED])
+        scores = "" if change is None else "".join(f"; {text}" for text in _scores(change))
         lines = [f"hint: {finding['hint']}"] if finding["hint"] else []
         return Case(
             state=_STATE[finding["level"]],
@@ -244,7 +259,8 @@ class _Told:
             run=finding["run"],
             name=_name(finding, record=outline.record_name(record or "", finding["repeat"], "")),
             message=shown(finding["message"] + scores),
-            details=[shown(line) for line in lines] + ([] if change is None else _fields(change)),
+            remarks=[shown(line) for line in lines],
+            change=change,
             observed=_number(finding["observed"]),
             limit=_number(finding["limit"]),
             record=record,
@@ -299,28 +315,36 @@ def _number(text: str | None) -> str | None:
     return None if text is None else shown(text, _FIELD)
 
 
-def _worse(view: View) -> dict[tuple[str, str, str | None, str | None], list[str]]:
-    """(Run, metric, tag, value) → names of the listed records that got worse in it, the worst first."""
-    lower = {(one["run"], one["metric"]) for one in view["metrics"] if one["direction"] == "lower"}
-    found: dict[tuple[str, str, str | None, str | None], list[str]] = {}
+Measured = tuple[str, str, str | None, str | None]
+"""(Run, metric, tag, value)."""
+
+
+def _worse(view: View) -> dict[Measured, list[str]]:
+    """What a check that does not hold is about → names of the listed records that got worse in it, the worst first."""
+    directions = {(one["run"], one["metric"]): one["direction"] for one in view["metrics"]}
+    open_checks = [check for check in view["checks"] if check["outcome"] != "holds" and check["metric"] is not None]
+    found: dict[Measured, list[str]] = {
+        (check["run"], check["metric"] or "", *_group(check["slice"])): [] for check in open_checks
+    }
+    asked = {key[:2] for key in found}
     for change in view["changes"]:
         tags = change["record"].get("tags")
-        groups = list(tags.items()) if isinstance(tags, dict) else []
+        groups = [(tag, str(value)) for tag, value in tags.items()] if isinstance(tags, dict) else []
         name = outline.record_name(change["id"], change["repeat"], "")
-        for score in change["scores"]:
-            sign = -1 if (change["run"], score["metric"]) in lower else 1
-            if score["current"] is None or (score["delta"] or 0) * sign < 0:
-                for tag, value in [(None, None), *groups]:
-                    key = change["run"], score["metric"], tag, None if value is None else str(value)
-                    found.setdefault(key, []).append(name)
+        for score, effect in outline.worst_scores(change, directions) if found else ():
+            key = change["run"], score["metric"]
+            if effect == "worse" and key in asked:
+                for group in [(None, None), *groups]:
+                    if (*key, *group) in found:
+                        found[*key, *group].append(name)
     return found
 
 
 def _scores(change: Change) -> list[str]:
-    """The scores that differ, as text: `acc: 1 -> 0`."""
+    """The first scores that differ, as text: `acc: 1 -> 0`."""
     return [
         f"{score['metric']}: {' -> '.join(numbers.pair(score['baseline'], score['current']))}"
-        for score in change["scores"]
+        for score in change["scores"][:_LISTED]
     ]
 
 

@@ -5,6 +5,9 @@ A record is a failed case only if a rule on records broke on it; others that got
 
 The form is that of the schema of the Ant task, the strictest in use: it asks for a time, a host and a timestamp. The
 gate has none to tell (same comparison, same bytes), so they are 0, `localhost` and the epoch.
+
+Servers refuse what is too long: GitLab a file of 30 MB or of 250,000 XML objects, others more than 5,000 test cases. Of
+more cases the heaviest are written, and the output of the first suite says how many are left out.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ from typing import TYPE_CHECKING
 from runstore.canonical import JsonValue
 from runstore.reports import cases, outline
 from runstore.reports.cases import Case
-from runstore.reports.numbers import count, pair
+from runstore.reports.numbers import count, counted, pair
 from runstore.reports.text_safety import without_commands
 
 if TYPE_CHECKING:
     from runstore.reports.outline import Outline
     from runstore.reports.shapes import Change
 
+MOST = 5000
+"""Test cases in all."""
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _ELEMENTS = {"failed": "failure", "errored": "error", "excused": "skipped"}
@@ -31,14 +36,15 @@ _LISTED = 20
 
 def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 100) -> str:  # noqa: ARG001  # the protocol
     """The document."""
-    contents = outline.make(view)
+    contents, found = outline.make(view), cases.make(view)
     by_run: dict[str, list[Case]] = {}
-    for case in cases.make(view):
+    for case in cases.heaviest(found, MOST):
         by_run.setdefault(case.run, []).append(case)
     names = cases.distinct(_suite_name(contents, run) for run in by_run)
     lines: list[str] = []
     for index, (name, run) in enumerate(zip(names, by_run, strict=True)):
-        lines += _suite(contents, index, name, run, by_run[run])
+        left_out = 0 if index else max(0, len(found) - MOST)
+        lines += _suite(contents, index, name, run, by_run[run], left_out)
     return without_commands(_HEAD + "".join(f"{line}\n" for line in lines) + "</testsuites>\n")
 
 
@@ -52,7 +58,7 @@ def _suite_name(contents: Outline, run: str) -> str:
     return cases.shown(name, _NAME).strip() or "gate"
 
 
-def _suite(contents: Outline, index: int, name: str, run: str, found: Sequence[Case]) -> Iterator[str]:
+def _suite(contents: Outline, index: int, name: str, run: str, found: Sequence[Case], left_out: int) -> Iterator[str]:
     states = [case.state for case in found]
     counts = {"tests": len(found), "failures": states.count("failed"), "errors": states.count("errored")}
     numbers = "".join(f' {key}="{value}"' for key, value in {**counts, "skipped": states.count("excused")}.items())
@@ -65,7 +71,8 @@ def _suite(contents: Outline, index: int, name: str, run: str, found: Sequence[C
     yield "    </properties>"
     for case in found:
         yield from _test_case(case, name)
-    said = [*_remarks(found), *_within_limits(contents, run, found)]
+    said = [f"{counted(left_out, 'test case')} left out; the JSON report has them"] if left_out else []
+    said += [*_remarks(found), *_within_limits(contents, run, found)]
     yield f"    <system-out>{_escaped(chr(10).join(said))}</system-out>"
     yield "    <system-err></system-err>"
     yield "  </testsuite>"

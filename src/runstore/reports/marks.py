@@ -20,7 +20,7 @@ _WORD = re.compile(
     r"\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})|[0-9]{1,16}\.[0-9]{1,16}(?!\w)|\w{1,16}|\s{1,16}|[^\w\s]"
 )
 # Joiners and variation selectors: they change how a character looks, or nothing.
-_UNSEEN = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
+_UNSEEN = re.compile("[\u034f\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f]")
 WORDS = 200
 """So many words on each side are aligned; more are not."""
 OMITTED = " [...] "

@@ -169,9 +169,12 @@ class Outline:
                 shown = found if len(found) <= most else sorted(found, key=_rise)[:most]
                 yield measure, shown, len(found) - len(shown)
 
-    def steps(self) -> list[tuple[str, str]]:
-        """What to do next: (why, command or line of `gate.toml`). The line may hold text of data: a metric's name."""
-        return list(_steps(self))
+    def steps(self, *, is_page: bool = False) -> list[tuple[str, str]]:
+        """What to do next: (why, command or line of `gate.toml`). The line may hold text of data: a metric's name.
+
+        `is_page`: it is said on the page that has every record, so how to make that page is left out.
+        """
+        return list(_steps(self, is_page=is_page))
 
 
 MeasureKey = tuple[str, str, tuple[str, str] | None]
@@ -273,13 +276,13 @@ _HEADLINES = {
 _COMPARE = "gate compare BASELINE CURRENT"
 
 
-def _steps(outline: Outline) -> Iterator[tuple[str, str]]:
+def _steps(outline: Outline, *, is_page: bool) -> Iterator[tuple[str, str]]:
     view = outline.view
     if view["verdict"] == "INVALID":
         yield "see every fault of a run", f"gate validate {' '.join(_faulty(outline))}"
     if view["verdict"] in ("REVIEW", "INCONCLUSIVE"):
         yield "see what each rule read, and why it could not hold", f"{_COMPARE} --explain"
-    if view["changes"]:
+    if view["changes"] and not is_page:
         yield "see every record", f"{_COMPARE} --format html:report.html"
     if view["verdict"] == "FAIL" and "max-regressed" in outline.rules("error"):
         yield "allow a small drop, in gate.toml", f"metrics.{_key(_worst_metric(view))}.max_drop = 0.01"

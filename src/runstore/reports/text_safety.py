@@ -12,8 +12,9 @@ import unicodedata
 # C0 but LF and tab, DEL and C1; soft hyphen; bidirectional marks, zero-width and invisible characters, line and
 # paragraph separators; surrogates; noncharacters; tag characters (invisible text).
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
 )
 # What stacks on the character before it or joins it to the next: marks of all scripts, of Hebrew, Arabic and Thai,
 # joiners, variation selectors. A few in a row are writing; many paint over the lines around, or hide in nothing.

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from runstore.canonical import JsonValue
 from runstore.reports import numbers, outline, text_safety
-from runstore.reports.html import metrics, payload, records, worst
+from runstore.reports.html import metrics, payload, reasons, records, worst
 from runstore.reports.html.records import Known
 from runstore.reports.outline import Outline
 from runstore.reports.plots import page_plots
@@ -31,15 +31,17 @@ if TYPE_CHECKING:
     from runstore.reports.shapes import Finding, Outcome, Side
 
 _REPORTS = resources.files("runstore.reports")
-_GROUPS = 40
+_GROUPS = 8
+"""So many findings are shown at once; the others, less heavy, are folded away."""
 _MORE_GROUPS = 400
-_GROUP_RECORDS = 10
+_GROUP_RECORDS = 6
 _WRITTEN_RECORDS = 50
 """So many records are written out for a reader without script."""
 _CHECKS = 400
 _RUNS = 200
 _OUTCOMES: tuple[tuple[Outcome, str], ...]
 _OUTCOMES = (("broken", "broken"), ("undecided", "undecided"), ("waived", "waived"), ("holds", "hold"))
+_CODE = re.compile(r"`([A-Za-z0-9][A-Za-z0-9_. -]{0,59})`")
 _BAR = 1000
 _LEAST = 6
 """Width of the bar of records, in its own units, and of its shortest part."""
@@ -61,7 +63,9 @@ def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 1
     contents = outline.make(view)
     known = records.know(contents)
     data = payload.make(contents, known)
-    left = Left(beyond=len(known.order) - data.records, omitted=sum(contents.view["changes_omitted"].values()))
+    left = Left(
+        beyond=len(known.order) - data.records - data.brief, omitted=sum(contents.view["changes_omitted"].values())
+    )
     style, script = _style(), _script()
     plots = page_plots.sections(view)
     page = _template().render(
@@ -72,19 +76,21 @@ def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 1
         groups=contents.groups[:_GROUPS],
         group_records=_GROUP_RECORDS,
         left=left,
-        embedded=data.records,
+        brief=data.brief,
+        embedded=data.records + data.brief,
         kinds=[kind for kind in outline.CLASSES if contents.view["counts"][kind]],
         listed=len(known.order),
         more_checks=max(0, len(contents.view["checks"]) - _CHECKS),
+        folded=_levels(contents.groups[_GROUPS:]),
         more_groups=contents.groups[_GROUPS:_MORE_GROUPS],
         more_runs=max(0, len(contents.view["runs"]) - _RUNS),
         outline=contents,
         place=partial(_place, known),
+        anchors=_anchors(contents, known),
         plots=plots,
-        records=list(worst.shown(contents.view["changes"], known, _WRITTEN_RECORDS)),
+        records=list(worst.shown(contents.view["changes"], known, reasons.asked(contents.view), _WRITTEN_RECORDS)),
         said=_answers(contents),
         single=_single(contents),
-        written=frozenset(known.order[:_WRITTEN_RECORDS]),
         runs=contents.view["runs"][:_RUNS],
         script_hash=_digest(script),
         style=Markup(style),  # our own file, without text of data
@@ -113,7 +119,7 @@ def _style() -> str:
 
 @cache
 def _script() -> str:
-    names = ("words.js", "address.js", "report.js")
+    names = ("words.js", "address.js", "elements.js", "record.js", "tables.js", "report.js")
     return "".join(_REPORTS.joinpath("templates", name).read_text(encoding="utf-8") for name in names)
 
 
@@ -125,8 +131,30 @@ def _digest(text: str) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(count=numbers.count, counted=numbers.counted, name=_finding_name, visible=visible)
+    environment.filters.update(
+        coded=_coded, count=numbers.count, counted=numbers.counted, name=_finding_name, visible=visible
+    )
     return environment.from_string(_REPORTS.joinpath("templates", "report.html.jinja").read_text(encoding="utf-8"))
+
+
+def _coded(text: str) -> Markup:
+    """The text, escaped; what stands in backticks as our own words do (a command, a key of a policy) is code."""
+    parts = _CODE.split(visible(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
+
+
+def _anchors(contents: Outline, known: Known) -> Mapping[int, str]:
+    """Place of a record that is written out → its id on the page."""
+    changes = contents.view["changes"]
+    return {place: worst.anchor(changes[place], place) for place in known.order[:_WRITTEN_RECORDS]}
+
+
+def _levels(groups: Sequence[outline.Group]) -> str:
+    """How many findings of each level there are: `3 error, 1 warning`."""
+    found = Counter(group.head["level"] for group in groups)
+    return ", ".join(f"{numbers.count(number)} {level}" for level, number in found.items())
 
 
 def _place(known: Known, finding: Finding) -> int | None:

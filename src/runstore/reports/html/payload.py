@@ -1,20 +1,21 @@
 """The data block of the page: records in, one JSON text out, which the page's own script makes the list from.
 
-One record a line, the worst first, up to a stated number and size. The text stands in a `script` element of the type
-`application/json`: a browser never runs it, and nothing in it can end the element, open a comment, steer a terminal or
-command a CI runner, because each such character is written as an escape of JSON.
+One record a line, the worst first, up to a stated number and size: first records with their texts, then records with
+name, scores, tags and findings alone, as lists without names of members, so that the list has them all. The text stands
+in a `script` element of the type `application/json`: a browser never runs it, and nothing in it can end the element,
+open a comment, steer a terminal or command a CI runner, because each such character is written as an escape of JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runstore import canonical
 from runstore.canonical import JsonValue
 from runstore.reports import marks, outline
-from runstore.reports.html import records
+from runstore.reports.html import reasons, records
 from runstore.reports.html.records import Known
 from runstore.reports.outline import Outline
 from runstore.reports.text_safety import visible
@@ -23,52 +24,97 @@ if TYPE_CHECKING:
     from runstore.reports.shapes import Change, Check, Field
 
 RECORDS = 10_000
-"""So many records are embedded at most: more than anybody reads, and the list still opens at once."""
+"""So many records are embedded with their texts at most: more than anybody reads."""
+LISTED = 100_000
+"""So many records are in the list at most, those beyond `RECORDS` without texts, and it still opens at once."""
 BYTES = 24 * 2**20
-"""So many bytes of records at most: mail and artifact viewers take 25 MB, and a browser parses it within a second."""
+"""So many bytes of all these at most: mail and artifact viewers take 25 MB, and a browser parses it within a second."""
 _BATCH = 500
 _LINE = 16 * 2**10
 """A record with a longer line is shortened, value by value, each to `_ROOM` characters."""
 _ROOM = 4000
 _FIELDS = 50
-_CHECKS = 2000
 _ESCAPES = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"), (b"##", b"#\\u0023"), (b"\x7f", b"\\u007f"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payload:
-    """The JSON text, and how many of the records that the view lists are in it."""
+    """The JSON text, and how many of the records that the view lists are in it, with and without their texts."""
 
     text: str
     records: int
+    brief: int
 
 
 def make(contents: Outline, known: Known) -> Payload:
     """The data of the page's script."""
-    lines = list(_lines(contents.view["changes"], known))
-    # A waiver of a record is said with what was found about that record.
-    asked = [
-        one for one in contents.view["checks"] if one["metric"] is not None and not one["rule"].startswith("waive")
-    ]
+    budget = _Budget(left=BYTES)
+    metrics = _metrics(contents)
+    lines = list(_lines(contents.view["changes"], known, budget))
+    brief = list(_brief_lines(contents.view["changes"], known, budget, metrics))
+    rules = reasons.asked(contents.view)
     head: JsonValue = {
-        "checks": [_check(check) for check in asked[:_CHECKS]],
+        "checks": [_check(check) for check in rules.means],
+        "limits": [[run, rule, text] for (run, rule), text in rules.limits.items()],
+        "metrics": list(metrics),
         "lower": [list(one) for one in sorted(known.lower)],
     }
     [start] = _harmless(canonical.dumps_all_plain([head]))
-    listed = ",\n".join(lines)
-    return Payload(text=f'{start[:-1]},"records":[\n{listed}\n]}}', records=len(lines))
+    listed, more = ",\n".join(lines), ",\n".join(brief)
+    text = f'{start[:-1]},"records":[\n{listed}\n],"brief":[\n{more}\n]}}'
+    return Payload(text=text, records=len(lines), brief=len(brief))
 
 
-def _lines(changes: Sequence[Change], known: Known) -> Iterator[str]:
-    """The records as JSON, as many as there is room for."""
-    most, left = min(len(known.order), RECORDS), BYTES
+@dataclass(slots=True)
+class _Budget:
+    """How many bytes may still be written."""
+
+    left: int
+
+    def takes(self, line: str) -> bool:
+        """Whether there is room for a line, which is then taken; without room there is none for what comes after."""
+        size = len(line if line.isascii() else line.encode()) + len(",\n")
+        self.left = self.left - size if self.left >= size else 0
+        return self.left > 0
+
+
+def _lines(changes: Sequence[Change], known: Known, budget: _Budget) -> Iterator[str]:
+    """The records with their texts as JSON, as many as there is room for."""
+    most = min(len(known.order), RECORDS)
     for start in range(0, most, _BATCH):
         found = [_record(changes[place], place, known) for place in known.order[start : min(start + _BATCH, most)]]
         for line in _harmless(_encoded(found)):
-            left -= len(line if line.isascii() else line.encode()) + len(",\n")
-            if left < 0:
+            if not budget.takes(line):
                 return
             yield line
+
+
+def _brief_lines(changes: Sequence[Change], known: Known, budget: _Budget, metrics: Mapping[str, int]) -> Iterator[str]:
+    """The records that come after those, without their texts, as many as there is room for."""
+    for start in range(min(len(known.order), RECORDS), min(len(known.order), LISTED), _BATCH):
+        if not budget.left:
+            return
+        places = known.order[start : min(start + _BATCH, LISTED)]
+        found = [_brief(changes[place], place, known, metrics) for place in places]
+        for line in _harmless(canonical.dumps_all_plain(found)):
+            if not budget.takes(line):
+                return
+            yield line
+
+
+def _metrics(contents: Outline) -> Mapping[str, int]:
+    """Metric → its number, by which brief records name it."""
+    names = dict.fromkeys(score["metric"] for change in contents.view["changes"] for score in change["scores"])
+    return {name: number for number, name in enumerate(names)}
+
+
+def _brief(change: Change, place: int, known: Known, metrics: Mapping[str, int]) -> JsonValue:
+    """What the script shows of a record in a list, in the order that `expanded` of record.js reads."""
+    scores: list[JsonValue] = [[metrics[score["metric"]], *records.score_texts(score)] for score in change["scores"]]
+    findings: list[JsonValue] = [[one["level"], one["rule"], one["message"]] for one in known.about(change)]
+    kind = outline.CLASSES.index(change["class"])
+    tags = change["record"].get("tags", {})
+    return [place, kind, change["run"], change["id"], change["repeat"], tags, scores, findings]
 
 
 def _encoded(found: Sequence[dict[str, JsonValue]]) -> list[bytes]:
@@ -108,7 +154,6 @@ def _check(check: Check) -> JsonValue:
         "rule": check["rule"],
         "run": check["run"],
         "slice": None if check["slice"] is None else [check["slice"]["tag"], check["slice"]["value"]],
-        "why": check["why"],
     }
 
 
@@ -137,7 +182,7 @@ def _shortened(record: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """The record with its long values cut, each with its length, and the first of its many changed places."""
     fields: list[Field] = record["fields"]  # type: ignore[assignment]  # as `_record` made it
     context: dict[str, JsonValue] = record["context"]  # type: ignore[assignment]
-    texts = {name: outline.value_text(value) for name, value in context.items() if name != "tags"}
+    texts = {name: records.value_text(value) for name, value in context.items() if name != "tags"}
     lengths: dict[str, JsonValue] = {name: len(text) for name, text in texts.items() if len(text) > _ROOM}
     return {
         **record,
@@ -150,7 +195,7 @@ def _shortened(record: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 def _cut_field(field: Field) -> JsonValue:
     """The field; of long values what stands around the places that differ, with their lengths."""
-    before, after = outline.sides(field)
+    before, after = records.sides(field)
     if max(len(before), len(after)) <= _ROOM:
         return dict(field)  # type: ignore[arg-type]  # a field is JSON
     sides = marks.compare(before, after, lambda text: text, words=0)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from runstore import canonical
 from runstore.canonical import JsonValue
 from runstore.reports import numbers, outline
 from runstore.reports.outline import Outline
 
 if TYPE_CHECKING:
-    from runstore.reports.shapes import Change, Finding, Score, View
+    from runstore.reports.shapes import Change, Field, Finding, Score, View
 
 Key = tuple[str, str, int]
 """(Run, id, repeat) of a record."""
@@ -95,3 +97,22 @@ def context(change: Change) -> dict[str, JsonValue]:
     changed = {field["path"].split("/", 2)[1] for field in change["fields"] if field["path"]}
     apart = changed | _SAID_APART if change["class"] in _ONE_SIDED else changed | _SAID_APART | {"scores"}
     return {name: value for name, value in change["record"].items() if name not in apart}
+
+
+def value_text(value: JsonValue) -> str:
+    """A value of a record as text: a string as it is, anything else as JSON with sorted keys, laid out on lines."""
+    return value if isinstance(value, str) else canonical.jcs_document(value).decode().removesuffix("\n")
+
+
+def sides(field: Field) -> tuple[str, str]:
+    """The texts of a field before and after; empty where there was nothing. 1 and "1" are not the same."""
+    before, after = field.get("before", ""), field.get("after", "")
+    if "before" in field and "after" in field and isinstance(before, str) != isinstance(after, str):
+        old, new = (canonical.jcs_document(value).decode().removesuffix("\n") for value in (before, after))
+        return old, new
+    return value_text(before), value_text(after)
+
+
+def address(change: Change) -> str:
+    """What stands behind `#record=` in a link to a record: run, id and repeat, each percent-encoded by itself."""
+    return "/".join(quote(part, safe="") for part in (change["run"], change["id"], str(change["repeat"])))

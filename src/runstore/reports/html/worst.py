@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, cast
 
 from runstore.canonical import JsonValue
 from runstore.reports import marks, outline
-from runstore.reports.html import records
+from runstore.reports.html import reasons, records
+from runstore.reports.html.reasons import Asked, Reasons
 from runstore.reports.html.records import Known
 from runstore.reports.text_safety import visible
 
 if TYPE_CHECKING:
-    from runstore.reports.shapes import Change, Field, Finding
+    from runstore.reports.shapes import Change, Field
 
+ALIGNED = 400
+"""So many words on each side are aligned, here and by the script of the page (words.js)."""
 _OPEN = 3
 _FIELDS = 50
 _ROOM = 4000
 """Characters of a value that are shown."""
 _GIST = 120
+_ADDRESS = 500
 _QUESTION = ("input", "target")
 """Context that stands before what changed; tags stand by themselves, and the rest after it."""
 
@@ -51,9 +55,12 @@ class ShownScore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShownRecord:
-    """A record as the template shows it. `place` is its place in the view: ids on the page are never text of data."""
+    """A record as the template shows it.
 
-    place: int
+    `anchor` is its id on the page: its address, percent-encoded, or its place in the view if that is too long.
+    """
+
+    anchor: str
     kind: str
     name: str
     is_open: bool
@@ -65,22 +72,28 @@ class ShownRecord:
     fields: Sequence[ShownField]
     more_fields: int
     tags: Sequence[tuple[str, str]]
-    findings: Sequence[Finding]
+    reasons: Reasons
 
 
-def shown(changes: Sequence[Change], known: Known, most: int) -> Iterator[ShownRecord]:
+def shown(changes: Sequence[Change], known: Known, asked: Asked, most: int) -> Iterator[ShownRecord]:
     """The first records of the order, at most `most`."""
     for rank, place in enumerate(known.order[:most]):
-        yield _record(changes[place], place, known, is_open=rank < _OPEN)
+        yield _record(changes[place], place, known, asked, is_open=rank < _OPEN)
 
 
-def _record(change: Change, place: int, known: Known, *, is_open: bool) -> ShownRecord:
+def anchor(change: Change, place: int) -> str:
+    """The id of a record on the page: what a link to it says, of characters that need no escape anywhere."""
+    address = records.address(change)
+    return f"record={address}" if len(address) <= _ADDRESS else f"record-{place}"
+
+
+def _record(change: Change, place: int, known: Known, asked: Asked, *, is_open: bool) -> ShownRecord:
     fields = outline.other_fields(change)
     members = records.context(change)
     tags = cast(dict[str, str], members.pop("tags", {}))
     shown_fields = [_field(field) for field in fields[:_FIELDS]]
     return ShownRecord(
-        place=place,
+        anchor=anchor(change, place),
         kind=change["class"],
         name=visible(outline.record_name(change["id"], change["repeat"], change["run"])),
         is_open=is_open,
@@ -91,13 +104,13 @@ def _record(change: Change, place: int, known: Known, *, is_open: bool) -> Shown
         fields=shown_fields,
         more_fields=max(0, len(fields) - _FIELDS),
         tags=[(visible(name), visible(value)) for name, value in tags.items()],
-        findings=list(known.about(change)),
+        reasons=reasons.of_record(change, known, asked),
     )
 
 
 def _texts(members: Mapping[str, JsonValue], names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for name in names:
-        yield visible(name), _shortened(outline.value_text(members[name]))
+        yield visible(name), _shortened(records.value_text(members[name]))
 
 
 def _gist(fields: Sequence[ShownField]) -> tuple[str, str] | None:
@@ -120,7 +133,7 @@ def _scores(change: Change, known: Known) -> Iterator[ShownScore]:
 
 
 def _field(field: Field) -> ShownField:
-    before, after = marks.compare(*outline.sides(field), visible)
+    before, after = marked(*records.sides(field))
     return ShownField(
         name=visible(field_name(field["path"])),
         has_before="before" in field,
@@ -128,6 +141,23 @@ def _field(field: Field) -> ShownField:
         before=marks.shortened(before, _ROOM),
         after=marks.shortened(after, _ROOM),
     )
+
+
+def marked(before: str, after: str) -> tuple[marks.Pieces, marks.Pieces]:
+    """Both texts in pieces as the page marks them: a blank between two words that differ is marked with them."""
+    left, right = (_bridged(pieces) for pieces in marks.compare(before, after, visible, words=ALIGNED))
+    return left, right
+
+
+def _bridged(pieces: marks.Pieces) -> list[marks.Piece]:
+    found: list[marks.Piece] = []
+    for place, piece in enumerate(pieces):
+        differs = piece.differs or (0 < place < len(pieces) - 1 and piece.text.isspace())
+        if found and found[-1].differs == differs:
+            found[-1] = marks.Piece(found[-1].text + piece.text, differs)
+        else:
+            found.append(marks.Piece(piece.text, differs))
+    return found
 
 
 def field_name(path: str) -> str:

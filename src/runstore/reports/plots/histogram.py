@@ -77,7 +77,8 @@ def _bars(measure: Measure, differences: Sequence[tuple[float, int]], step: floa
     undecided = 0
     for value, times in differences:
         if value:
-            place = max(1, min(most, math.ceil(abs(value) / step - _ROUNDING)))
+            ratio = abs(value) / step  # may be infinite
+            place = most if ratio >= most else max(1, math.ceil(ratio - _ROUNDING))
             bars[place if value > 0 else -place] += times
         else:
             undecided += times
