@@ -75,9 +75,7 @@ DOCUMENTS: dict[str, Document] = {
     "evidence": {
         "evidence": {"alpha": Decimal("0.05"), "power": Decimal("0.8"), "correction": "none", "resamples": 1000}
     },
-    "trust": {
-        "trust": {"claims": "allow", "max_claimed": 5, "max_claimed_regressed": 2, "max_claimed_removed": 0}
-    },
+    "trust": {"trust": {"claims": "allow", "max_claimed": 5, "max_claimed_regressed": 2, "max_claimed_removed": 0}},
     "waivers": {
         "waivers": [
             {"metric": "acc", "ceiling": Decimal("0.5"), "record": "q*", "repeat": 2, **ANSWER_FOR},
