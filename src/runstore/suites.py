@@ -11,7 +11,7 @@ from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError, PolicyError, UsageError
 from runstore.judgement import NO_DAY, check_selections, check_suites
 from runstore.policy import Policy
-from runstore.source import FolderSource
+from runstore.source import Tree
 from runstore.store.reader import Run, read_run
 from runstore.verification import Progress, VerifiedRuns, no_progress
 
@@ -33,11 +33,11 @@ class _Member:
 
 
 def compare_suites(
-    baseline: FolderSource,
-    current: FolderSource,
+    baseline: Tree,
+    current: Tree,
     policy: Policy,
     *,
-    reference: FolderSource | None = None,
+    reference: Tree | None = None,
     today: date = NO_DAY,
     verified: VerifiedRuns,
     limit: int,
@@ -74,7 +74,7 @@ def compare_suites(
     return comparison.together(parts, policy)
 
 
-def _check_sides(baseline: FolderSource, current: FolderSource, reference: FolderSource | None) -> None:
+def _check_sides(baseline: Tree, current: Tree, reference: Tree | None) -> None:
     for one, other in ((baseline, current), (current, baseline)):
         if one.is_run:
             raise UsageError(
@@ -131,7 +131,7 @@ def _check_general(policy: Policy, groups: list[list[_Member]]) -> None:
             )
 
 
-def _open(source: FolderSource, path: str) -> _Opened:
+def _open(source: Tree, path: str) -> _Opened:
     """The run at a path of one side: None where there is none, the error where it is not what it claims to be."""
     child = source.child_if_run(path)
     try:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -95,7 +94,7 @@ def test_without_script_the_essentials_are_there(opened: Opener) -> None:
     assert not watched.page.locator("#controls").is_visible()
     assert watched.page.locator("details[open] ins").first.inner_text() == "is now"
     watched.page.get_by_role("link", name="r0003").click()
-    assert watched.page.url.endswith("#record=/r0003/1")
+    assert watched.page.url.endswith("#record-3")
     assert watched.page.locator("details", has_text="r0003").get_attribute("open") is not None
     assert watched.requests == [watched.requests[0]]
     assert watched.said == []
@@ -104,7 +103,6 @@ def test_without_script_the_essentials_are_there(opened: Opener) -> None:
 RECORDS = """() => [...document.querySelectorAll("#list .row")].slice(0, 20).map((row) => [
   ...[...row.querySelectorAll("summary, .why li, .path, .side, .tags, .permalink")].map((one) => one.innerText.trim()),
   ...[...row.querySelectorAll("del, ins, .worse, .better")].map((one) => `${one.tagName} ${one.textContent}`),
-  row.querySelector(".permalink").getAttribute("href"),
 ])"""
 
 
@@ -119,26 +117,19 @@ def test_the_records_are_the_same_with_and_without_script(opened: Opener, name: 
     assert shown[0] == shown[1]
 
 
-@pytest.mark.parametrize("identifier", ["a b/c", "%41&x=1", "<i>'\"", "日本", "..", "x" * 300])
-def test_a_link_to_a_record_opens_it_without_script(opened: Opener, identifier: str) -> None:
+def test_a_finding_leads_to_its_record_without_script(opened: Opener) -> None:
+    about = pages.finding("max-regressed", record="<i>'\" " * 9)
     changes = [pages.change(number) for number in range(40)]
-    changes[30]["id"] = identifier
-    key = "/".join(quote(part, safe="") for part in ("", identifier, "1"))
-    page = opened(pages.view_of(changes), f"#record={key}", java_script_enabled=False).page
-    row = page.locator("details").nth(30)
-    assert row.get_attribute("open") is not None
-    assert 0 <= row.locator("strong").bounding_box()["y"] < 900
-    assert page.locator("details").nth(29).get_attribute("open") is None
-
-
-def test_a_link_of_an_endless_id_leads_to_its_record_all_the_same(opened: Opener) -> None:
-    about = pages.finding("max-regressed", record="y" * 2000)
-    changes = [pages.change(0), pages.change(1, id="y" * 2000)]
+    changes[30]["id"] = "<i>'\" " * 9
     page = opened(
         pages.view_of(changes, findings=[pages.finding("max-regressed"), about]), java_script_enabled=False
     ).page
     page.locator(".findings a").click()
-    assert page.url.endswith("#record-1")
+    assert page.url.endswith("#record-30")
+    row = page.locator("details").nth(30)
+    assert row.get_attribute("open") is not None
+    assert 0 <= row.locator("strong").bounding_box()["y"] < 900
+    assert page.locator("details").nth(29).get_attribute("open") is None
 
 
 def test_the_records_are_near(opened: Opener) -> None:

@@ -242,8 +242,8 @@ def test_names_in_findings_lead_to_the_record() -> None:
     about = [pages.finding("max-drop", record=f"r{number:04d}") for number in (1, 60, 99)]
     changes = [pages.change(number) for number in range(80)]
     page = RENDER(pages.view_of(changes, findings=[pages.finding("max-drop"), *about]))
-    assert '<a href="#record=/r0001/1" data-record="1"><bdi>r0001</bdi></a>' in page
-    assert '<div class="body" id="record=/r0001/1">' in page
+    assert '<a href="#record-1" data-record="1"><bdi>r0001</bdi></a>' in page
+    assert '<div class="body" id="record-1">' in page
     assert '<span data-record="60"><bdi>r0060</bdi></span>' in page  # not written out: a link needs the script
     assert "<li><bdi>r0099</bdi></li>" in page
 
@@ -321,9 +321,9 @@ def test_what_is_in_backticks_is_code_only_if_it_reads_as_ours() -> None:
     assert "see <code>gate.toml</code>, `a&lt;/code&gt;&lt;script&gt;`, ` x`, `` and `open" in page
 
 
-def test_ids_of_records_hold_only_characters_that_are_safe_anywhere() -> None:
+def test_ids_of_records_hold_no_text_of_data() -> None:
     changes = [pages.change(0, id="a b\"'<&>", run="ü/x", repeat=12), pages.change(1, id="y" * 1000)]
     page = RENDER(pages.view_of(changes))
     ids = re.findall(r'<div class="body" id="([^"]*)"', page)
-    assert ids == ["record=%C3%BC%2Fx/a%20b%22%27%3C%26%3E/12", "record-1"]
+    assert ids == ["record-0", "record-1"]
     assert [f'href="#{one}"' in page for one in ids] == [True, True]

@@ -214,10 +214,10 @@ def _cache(inputs: tuple[Path, ...], *, no_cache: bool) -> VerifiedRuns:
 def _compare(baseline: Tree, current: Tree, asked: _Asked) -> Comparison:
     if not (baseline.is_run and current.is_run):
         return compare_suites(
-            baseline,  # type: ignore[arg-type]  # it asks for no more than a Tree
-            current,  # type: ignore[arg-type]
+            baseline,
+            current,
             asked.sides.policy,
-            reference=asked.sides.reference,  # type: ignore[arg-type]
+            reference=asked.sides.reference,
             today=asked.today,
             verified=asked.verified,
             limit=asked.limit,

@@ -86,7 +86,7 @@ def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 1
         more_runs=max(0, len(contents.view["runs"]) - _RUNS),
         outline=contents,
         place=partial(_place, known),
-        anchors=_anchors(contents, known),
+        anchors=_anchors(known),
         plots=plots,
         records=list(worst.shown(contents.view["changes"], known, reasons.asked(contents.view), _WRITTEN_RECORDS)),
         said=_answers(contents),
@@ -145,10 +145,9 @@ def _coded(text: str) -> Markup:
     )
 
 
-def _anchors(contents: Outline, known: Known) -> Mapping[int, str]:
+def _anchors(known: Known) -> Mapping[int, str]:
     """Place of a record that is written out → its id on the page."""
-    changes = contents.view["changes"]
-    return {place: worst.anchor(changes[place], place) for place in known.order[:_WRITTEN_RECORDS]}
+    return {place: worst.anchor(place) for place in known.order[:_WRITTEN_RECORDS]}
 
 
 def _levels(groups: Sequence[outline.Group]) -> str:

@@ -26,7 +26,6 @@ _FIELDS = 50
 _ROOM = 4000
 """Characters of a value that are shown."""
 _GIST = 120
-_ADDRESS = 500
 _QUESTION = ("input", "target")
 """Context that stands before what changed; tags stand by themselves, and the rest after it."""
 
@@ -57,7 +56,7 @@ class ShownScore:
 class ShownRecord:
     """A record as the template shows it.
 
-    `anchor` is its id on the page: its address, percent-encoded, or its place in the view if that is too long.
+    `anchor` is its id on the page, made from its place in the view: no text of data is an id.
     """
 
     anchor: str
@@ -81,10 +80,9 @@ def shown(changes: Sequence[Change], known: Known, asked: Asked, most: int) -> I
         yield _record(changes[place], place, known, asked, is_open=rank < _OPEN)
 
 
-def anchor(change: Change, place: int) -> str:
-    """The id of a record on the page: what a link to it says, of characters that need no escape anywhere."""
-    address = records.address(change)
-    return f"record={address}" if len(address) <= _ADDRESS else f"record-{place}"
+def anchor(place: int) -> str:
+    """The id on the page of the record at a place in the view."""
+    return f"record-{place}"
 
 
 def _record(change: Change, place: int, known: Known, asked: Asked, *, is_open: bool) -> ShownRecord:
@@ -93,7 +91,7 @@ def _record(change: Change, place: int, known: Known, asked: Asked, *, is_open: 
     tags = cast(dict[str, str], members.pop("tags", {}))
     shown_fields = [_field(field) for field in fields[:_FIELDS]]
     return ShownRecord(
-        anchor=anchor(change, place),
+        anchor=anchor(place),
         kind=change["class"],
         name=visible(outline.record_name(change["id"], change["repeat"], change["run"])),
         is_open=is_open,
