@@ -95,6 +95,7 @@ def test_a_larger_margin_is_harder_to_pass(values: list[Decimal], one: int, othe
 
 
 @example([0.0, 0.0, 0.9723892546113475])
+@example([0.0, 0.0, 0.4864354032704449])
 @given(PS)
 def test_an_adjusted_p_is_never_less_than_the_raw_one(ps: list[float]) -> None:
     assert all(raw <= slack <= strict for raw, slack, strict in zip(ps, benjamini_hochberg(ps), holm(ps), strict=True))

@@ -32,7 +32,8 @@ def benjamini_hochberg(ps: Sequence[float]) -> tuple[float, ...]:
     adjusted = [0.0] * len(ps)
     most = 1.0
     for rank, index in reversed(list(enumerate(_ascending(ps), 1))):
-        most = min(most, max(ps[index], len(ps) * ps[index] / rank))  # m p / m may round to less than p
+        # m p / m may round to another number than p
+        most = min(most, ps[index] if rank == len(ps) else max(ps[index], len(ps) * ps[index] / rank))
         adjusted[index] = most
     return tuple(adjusted)
 
