@@ -381,3 +381,25 @@ def test_a_record_nested_as_deep_as_it_may_be_is_in_every_report(
     first = gate("compare", "b", "c", "--format", "json:comparison.json", "--format", form)
     assert first[0] == 1
     assert gate("report", "comparison.json", "--format", form) == first
+
+
+@pytest.mark.parametrize("place", ["level", "rule", "run", "message", "repeat", "slice"])
+@pytest.mark.parametrize("value", [{}, [], 1.5, True])
+def test_a_finding_of_another_shape_is_refused(
+    folder: Path, gate: Gate, comparison: View, place: str, value: object
+) -> None:
+    comparison["findings"][0][place] = value
+    write(folder, comparison)
+    assert gate("report", "edited.json")[0] == 3
+
+
+@pytest.mark.parametrize("place", ["class", "id", "repeat", "run", "record", "fields", "scores"])
+@pytest.mark.parametrize("value", [{}, [], 1.5, None])
+def test_a_change_of_another_shape_is_refused(
+    folder: Path, gate: Gate, comparison: View, place: str, value: object
+) -> None:
+    assert comparison["changes"][0]["fields"]
+    comparison["changes"][0][place] = value
+    write(folder, comparison)
+    if (place, value) not in (("fields", []), ("scores", [])):
+        assert gate("report", "edited.json")[0] == 3

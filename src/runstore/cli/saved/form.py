@@ -129,7 +129,9 @@ def _is_sound_finding(finding: JsonValue) -> bool:
         type(finding) is dict
         and finding.keys() == _FINDING
         and finding["slice"] is None
+        and type(finding["level"]) is str
         and finding["level"] in _LEVELS
+        and type(finding["rule"]) is str
         and finding["rule"] in _RULES
         and type(finding["message"]) is str
         and type(finding["run"]) is str
