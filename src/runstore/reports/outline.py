@@ -286,6 +286,8 @@ def _steps(outline: Outline, *, is_page: bool) -> Iterator[tuple[str, str]]:
         yield "see every record", f"{_COMPARE} --format html:report.html"
     if view["verdict"] == "FAIL" and "max-regressed" in outline.rules("error"):
         yield "allow a small drop, in gate.toml", f"metrics.{_key(_worst_metric(view))}.max_drop = 0.01"
+    if view["verdict"] in ("PASS", "FAIL") and view["changes"]:
+        yield "make what is meant the new baseline", 'gate accept CURRENT BASELINE --reason "WHY"'
     if view["verdict"] in ("PASS", "FAIL") and outline.judged:
         yield "see what each rule read and allows", f"{_COMPARE} --explain"
 
