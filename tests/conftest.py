@@ -27,7 +27,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 def pytest_report_header() -> str:
     return (
-        "tests marked slow, system (strace) or browser (Chromium) are left out unless asked for: .ci/run runs them all"
+        "tests marked slow, system (strace), browser (Chromium) or server (real backends) are left out unless asked"
+        " for: .ci/run runs them all"
     )
 
 

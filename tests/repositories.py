@@ -15,7 +15,7 @@ from runstore.cli import main
 from runstore.cli.boundary import run_guarded
 from tests.command_line import Outcome, environment
 
-_FIXED = {
+FIXED = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_AUTHOR_NAME": "ann",
@@ -33,7 +33,7 @@ def git(folder: Path, *words: str | Path) -> str:
     done = subprocess.run(
         ["git", "-c", "init.defaultBranch=main", "-c", "protocol.file.allow=always", *map(str, words)],
         cwd=folder,
-        env={**environment(folder), **_FIXED},
+        env={**environment(folder), **FIXED},
         capture_output=True,
         text=True,
         check=False,

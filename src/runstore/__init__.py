@@ -4,6 +4,23 @@ The public names are here; each is loaded when it is first used, so that a short
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr__`
+    from runstore.comparison import Comparison as Comparison
+    from runstore.comparison import compare as compare
+    from runstore.errors import RunstoreError as RunstoreError
+    from runstore.findings import Verdict as Verdict
+    from runstore.manifest import Dataset as Dataset
+    from runstore.manifest import Identity as Identity
+    from runstore.manifest import Manifest as Manifest
+    from runstore.manifest import MetricDeclaration as MetricDeclaration
+    from runstore.manifest import Provenance as Provenance
+    from runstore.policy import Policy as Policy
+    from runstore.store.reader import Run as Run
+    from runstore.store.reader import read_run as read_run
+    from runstore.store.writer import RunWriter as RunWriter
+    from runstore.verification import verify as verify
 
 __version__ = "0.1.0"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import compress
 
-from runstore import canonical
+from runstore import canonical, large_text
 from runstore.canonical import MAX_SAFE_INTEGER, JsonValue
 from runstore.errors import CanonicalError
 from runstore.record import PREFIX, SOUND, JsonObject, Ranges, is_sound, sound_scores
@@ -90,6 +90,8 @@ def _all_sound(before: Sequence[JsonObject], after: Sequence[JsonObject], ranges
             column = [fields[name] for fields in group]
             if name == "tags" and _are_same(column, [fields.get(name) for fields in known]):
                 continue
+            if name == large_text.FIELD and all(map(large_text.is_sound, group)):
+                continue  # where a text begins is beside it, or it takes a closer look
             if name == "repeat" or not _is_sound_column(name, column, ranges):
                 return False
     return True

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, cast
 
-from runstore import canonical, manifest, paths, series, shards, verification
+from runstore import canonical, large_text, manifest, paths, series, shards, verification
 from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError, InvalidRunError, StorageError, UsageError
 from runstore.manifest import Manifest
@@ -46,9 +46,18 @@ def is_loose(source: FolderSource, progress: Progress = no_progress) -> bool:
     return False
 
 
-def rewrite(folder: Path, label: str, progress: Progress = no_progress) -> None:
+def has_large_text(source: FolderSource, limit: int | None) -> bool:
+    """Whether a record of a verified run holds a text of more than `limit` bytes; no if there is no limit."""
+    if limit is None:
+        return False
+    lines = (line for batch in read_run(source).batches() for line in batch.lines if len(line) > limit)
+    return any(large_text.part(cast(JsonObject, canonical.loads(line)), limit).texts for line in lines)
+
+
+def rewrite(folder: Path, label: str, progress: Progress = no_progress, limit: int | None = None) -> None:
     """Put the canonical form of a loose run in its place, in one step; `volatile/` is kept as it is.
 
+    With a `limit`, texts of more bytes come to stand beside the run, in place before it is.
     Raises InvalidDataError for what cannot be written without loss, UsageError if the caller works inside the folder.
     """
     target = real_path(folder)
@@ -56,7 +65,7 @@ def rewrite(folder: Path, label: str, progress: Progress = no_progress) -> None:
         raise UsageError(f"{label} is the working folder, and is to be replaced", hint="call from the folder above it")
     build = BuildFolder(target)
     try:
-        write_to(build.path, LooseRun(target, label), progress)
+        write_to(build.path, LooseRun(target, label), progress, limit)
         if (target / VOLATILE).is_dir():
             _copy_volatile(target / VOLATILE, build.path / VOLATILE)
         build.commit(replace=True)
@@ -153,8 +162,11 @@ def _at(where: str, error: InvalidDataError) -> InvalidRunError:
     return InvalidRunError(error.message, where=f"{where} {error.where}".rstrip(), hint=error.hint)
 
 
-def write_to(target: Path, run: LooseRun, progress: Progress = no_progress) -> None:
-    """Write the canonical form of a loose run to a place where nothing stands. Raises InvalidDataError."""
+def write_to(target: Path, run: LooseRun, progress: Progress = no_progress, limit: int | None = None) -> None:
+    """Write the canonical form of a loose run to a place where nothing stands. Raises InvalidDataError.
+
+    With a `limit`, texts of more bytes are written beside the target.
+    """
     described = _manifest(run)
     if "summary.json" in run.files:
         _check_summary(run)
@@ -168,6 +180,7 @@ def write_to(target: Path, run: LooseRun, progress: Progress = no_progress) -> N
         status=described.status,
         notes=described.notes,
         origin=described.origin,
+        large_text=limit,
     ) as writer:
         _copy_lines(run, writer, described, progress)
         for path in run.files:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from runstore import canonical
+from runstore import canonical, large_text
 from runstore.canonical import MAX_SAFE_INTEGER, JsonValue
 from runstore.errors import CanonicalError, InvalidRunError
 from runstore.shape import Node
@@ -19,7 +19,7 @@ Ranges = Mapping[str, tuple[float, float]]
 """Declared metric → lowest and highest score allowed; (-inf, inf) when no range is declared."""
 
 STATUSES = ("ok", "error", "skipped")
-FIELDS = ("id", "input", "metadata", "output", "reason", "repeat", "scores", "status", "tags", "target")
+FIELDS = ("id", "input", "metadata", "output", "reason", "repeat", "scores", "status", "tags", "target", "texts")
 PREFIX = b'{"id":"'
 _START = len(PREFIX)
 _ROOM = canonical.MAX_DEPTH - 2  # the record is one level, the value of its field another
@@ -96,6 +96,8 @@ def check(value: JsonValue, ranges: Ranges) -> None:
             explain(members[name])
     if "scores" in members:
         _check_scores(members["scores"], ranges)
+    if large_text.FIELD in members:
+        large_text.check(value)  # type: ignore[arg-type]  # an object: it has members
 
 
 def _check_scores(node: Node, ranges: Ranges) -> None:
@@ -171,7 +173,7 @@ SOUND: dict[str, Callable[[JsonValue], bool]] = {
     "tags": _sound_strings,
     "target": _sound_any,
 }
-"""Field (but `scores`) → whether a value is valid and the engine's sorted text of it certainly the canonical text."""
+"""Field (but `scores` and `texts`) → whether a value is valid, and the engine's sorted text of it the canonical one."""
 
 
 def is_sound(record: JsonObject, ranges: Ranges) -> bool:
@@ -182,7 +184,10 @@ def is_sound(record: JsonObject, ranges: Ranges) -> bool:
                 return False
         else:
             test = SOUND.get(name)
-            if test is None or not test(value):
+            if test is None:
+                if name != large_text.FIELD or not large_text.is_sound(record):
+                    return False
+            elif not test(value):
                 return False
     return True
 

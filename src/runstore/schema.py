@@ -25,7 +25,8 @@ from runstore.shape import escape, kind
 
 VERSION = 1
 NAMES = (
-    "blame", "calibration", "comparison", "history", "manifest", "point", "policy", "record", "selftest", "summary",
+    "blame", "calibration", "comparison", "history", "manifest", "point", "policy", "record", "selftest",
+    "summary", "verdict",
 )  # fmt: skip
 _SHOWN_CHARS = 60
 

@@ -35,6 +35,26 @@ def to_line(point: Point) -> bytes:
     return canonical.encode(members)
 
 
+def write(point: Point, ranges: Ranges) -> bytes:
+    """The canonical line of a point, checked as `read` checks it. Raises InvalidDataError."""
+    line = to_line(point)
+    if not _is_sound(point, ranges):
+        read(line, ranges)
+    return line
+
+
+def _is_sound(point: Point, ranges: Ranges) -> bool:
+    """True only if `read` would take the line of a point; whatever is doubtful or of a subclass gives False."""
+    value, step = point.value, point.step
+    if type(point.name) is not str or (type(value) is not float and type(value) is not int):
+        return False
+    low, high = ranges.get(point.name, _NOTHING)
+    return low <= value <= high and abs(value) < math.inf and (step is None or (type(step) is int and step >= 0))
+
+
+_NOTHING = (math.inf, -math.inf)
+
+
 def read(line: bytes, ranges: Ranges) -> Point:
     """The point of a line, checked in full. Raises InvalidDataError with `where` a JSON pointer within the point."""
     return check(canonical.decode(line), ranges)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from runstore import large_text
 from runstore.errors import InvalidRunError, UsageError
 
 VOLATILE = "volatile"
@@ -46,6 +47,9 @@ class Tree(Source, Protocol):
 
     def child(self, path: str) -> Tree:
         """What stands at a relative path below this one."""
+
+    def open_text(self, sha256: str) -> BinaryIO | None:
+        """The bytes of a large text that stands beside this run, not yet checked; None if it is not there."""
 
 
 class FolderSource:
@@ -135,6 +139,32 @@ class FolderSource:
     def is_run(self) -> bool:
         """Whether this folder itself claims to be a run."""
         return _claims_to_be_run(self._root)
+
+    def open_text(self, sha256: str) -> BinaryIO | None:
+        """Open a large text that stands beside this run. Raises InvalidRunError for a symbolic link or a special file.
+
+        If the run folder is a link, beside it means beside the folder that it leads to.
+        """
+        fan, name = large_text.path_of(sha256)
+        return open_plain(Path(os.path.realpath(self._root)).parent, (large_text.FOLDER, fan, name))
+
+
+def open_plain(folder: Path, steps: tuple[str, ...]) -> BinaryIO | None:
+    """Open a regular file below a folder; None if it is not there.
+
+    Raises InvalidRunError if it, or a folder on the way, is a symbolic link or something else.
+    """
+    path = folder
+    for number, step in enumerate(steps, start=1):
+        path /= step
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return None
+        if not (stat.S_ISREG if number == len(steps) else stat.S_ISDIR)(mode):
+            where = "/".join(steps[:number])
+            raise InvalidRunError("neither a file nor a folder of texts", where=where, hint="replace links by files")
+    return path.open("rb", buffering=0)
 
 
 def checked_path(path: str, label: str) -> str:

@@ -21,6 +21,7 @@ from runstore.curves import Curve, Step
 from runstore.facts import Counts
 from runstore.fields import ABSENT, FieldChange, differences
 from runstore.findings import Finding
+from runstore.large_text import told, told_pair
 from runstore.manifest import Manifest
 from runstore.measures import Measure
 from runstore.moves import Moves
@@ -180,11 +181,11 @@ def _change(path: str, change: Change) -> JsonValue:
         "run": path,
     }
     if before is None or after is None:
-        return {**common, "fields": [], "record": after or before, "scores": []}
+        return {**common, "fields": [], "record": told(after or before or {}), "scores": []}
     return {
         **common,
-        "fields": [_field(found) for found in differences(before, after)],
-        "record": after,
+        "fields": [_field(found) for found in differences(*told_pair(before, after))],
+        "record": told(after),
         "scores": _scores(before, after),
     }
 

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.command_line import Outcome, environment, gate
+from tests.command_line import Outcome, environment
 from tests.factories import Record, replace_bytes, scored, write_run
+from tests.repositories import gate
 
 SIDES = ("baseline", "current")
 Damage = Callable[[Path], object]

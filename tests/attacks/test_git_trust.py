@@ -428,7 +428,7 @@ def test_T12_a_claimed_direction_is_told(repository: Repository) -> None:
 
 
 def test_T21_the_documentation_says_that_the_workflow_is_beyond_the_gate() -> None:
-    page = Path(__file__).parents[2].joinpath("docs", "git.md").read_text(encoding="utf-8")
+    page = Path(__file__).parents[2].joinpath("docs", "ci.md").read_text(encoding="utf-8")
     assert "CODEOWNERS" in page
     assert "only the server can enforce" in page
 

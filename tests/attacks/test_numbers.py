@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.arena import SIDES, assert_refused, compare, two_runs, with_line, with_score
-from tests.command_line import gate
 from tests.factories import HIGHER, LOWER, SHARE, Record, scored, write_run
+from tests.repositories import gate
 
 PLACE = "records.jsonl:2"
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import command_line
 from tests.attacks.arena import LINE, SIDES, Damage, assert_refused, peak_memory, two_runs, with_line, with_score
-from tests.command_line import gate
 from tests.factories import SHARE, Record, replace_bytes, reseal, rewrite, write_run
+from tests.repositories import gate
 
 PLACE = "records.jsonl:2"
 MIB = 1024 * 1024
@@ -186,7 +187,7 @@ def test_P10_an_alias_bomb_is_no_policy(tmp_path: Path) -> None:
         f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
     ]
     (tmp_path / "gate.yaml").write_text("\n".join(rows))
-    outcome = gate(tmp_path, "compare", "baseline", "current", "--config", "gate.yaml", timeout_s=20)
+    outcome = command_line.gate(tmp_path, "compare", "baseline", "current", "--config", "gate.yaml", timeout_s=20)
     assert outcome.code == 2
     assert "gate.yaml: not TOML" in outcome.err
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.attacks.arena import SIDES, assert_refused, compare, two_runs
-from tests.command_line import gate
 from tests.factories import edit_manifest, files_of, scored, write_run
+from tests.repositories import gate
 
 CLIMBS = [
     "../../etc/passwd",

@@ -30,9 +30,10 @@ from tap.parser import Parser  # type: ignore[import-untyped]
 from runstore import reports, schema
 from runstore.manifest import Dataset, Identity, MetricDeclaration, Provenance
 from tests import toml_text
-from tests.command_line import Outcome, gate
+from tests.command_line import Outcome
 from tests.conftest import data_folder
 from tests.factories import Record, scored, unsynced, write_run
+from tests.repositories import gate
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.arena import LINE, SIDES, assert_refused, compare, two_runs, with_line
-from tests.command_line import gate
 from tests.factories import SHARE, Record, edit_manifest, passing, replace_bytes, scored, write_run
+from tests.repositories import gate
 
 
 def runs(folder: Path, before: list[Record], after: list[Record]) -> None:

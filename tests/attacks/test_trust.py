@@ -12,7 +12,6 @@ import pytest
 
 from runstore.manifest import Dataset, Identity, MetricDeclaration, Provenance
 from tests.attacks.arena import SIDES, assert_refused, compare, two_runs
-from tests.command_line import gate
 from tests.factories import (
     HIGHER,
     Record,
@@ -25,6 +24,7 @@ from tests.factories import (
     scored,
     write_run,
 )
+from tests.repositories import gate
 
 
 def emptied(name: str) -> Any:

@@ -20,6 +20,7 @@ import pytest
 
 import runstore
 from runstore import shards
+from runstore.accepting.refusals import CI_VARIABLES
 from runstore.manifest import MetricDeclaration
 from runstore.store.writer import RunWriter
 
@@ -149,12 +150,15 @@ def _attached(arguments: Sequence[str], process: int) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="session")
 def forked_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedGate]:
-    """A server of forked calls; the test is skipped where strace is missing or may not trace."""
+    """A server of forked calls that are no calls of a CI service; skipped where strace is missing or may not trace."""
     if STRACE is None:
         pytest.skip("strace is not installed")
     if subprocess.run([STRACE, "-o", os.devnull, "true"], check=False, capture_output=True).returncode:
         pytest.skip("strace may not trace here")
-    server = ForkedGate(tmp_path_factory.mktemp("forked"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in CI_VARIABLES:
+            patch.delenv(name, raising=False)
+        server = ForkedGate(tmp_path_factory.mktemp("forked"))
     yield server
     server.close()
 
@@ -289,6 +293,12 @@ class Scene:
         for name, line in self.calls:
             numbers[name] += 1
             yield name, numbers[name], line
+
+    def each_failure(self, error: str, names: Sequence[str] | None = None) -> Iterator[tuple[str, str]]:
+        """An injection for each call, of these names if any are given, that did not fail by itself; and where it is."""
+        for name, number, line in self.each_call():
+            if (not names or name in names) and " = -1 " not in line:
+                yield f"{name}:error={error}:when={number}", f"{name} {number}, which was {line}"
 
 
 @pytest.fixture(params=CASES, ids=lambda name: name.replace(" ", "-"))

@@ -78,7 +78,7 @@ def forked(job: dict[str, Any], gate: int, release: int) -> None:
 
 
 def serve() -> None:
-    main.COMMANDS["write"] = (__name__, "Write a run as a tracker does.")
+    main.TABLE["write"] = (__name__, "command", "Write a run as a tracker does.")
     for line in iter(sys.stdin.readline, ""):
         job = json.loads(line)
         if job["warm_up"]:

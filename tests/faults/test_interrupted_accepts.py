@@ -7,19 +7,18 @@ next call clears it away.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from runstore import shards
-from runstore.accepting.refusals import CI_VARIABLES
 from runstore.manifest import MetricDeclaration
 from runstore.source import FolderSource
 from runstore.store.reader import read_run
 from runstore.store.writer import RunWriter
 from runstore.verification import verify
-from tests.faults.conftest import STRACE, Case, ForkedGate, Scene
+from tests.faults.conftest import Case, ForkedGate, Scene
 
 pytestmark = pytest.mark.system
 
@@ -63,19 +62,6 @@ CASES = {
     "first": Case(argv=(*ACCEPT, "--new"), before=a_current_run),
     "rebuild": Case(argv=("rebuild", "place/run"), before=a_merged_run),
 }
-
-
-@pytest.fixture(scope="module")
-def forked_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedGate]:
-    """A server of forked calls that are no calls of a CI service; skipped where strace is missing."""
-    if STRACE is None:
-        pytest.skip("strace is not installed")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in CI_VARIABLES:
-            patch.delenv(name, raising=False)
-        server = ForkedGate(tmp_path_factory.mktemp("accepting"))
-    yield server
-    server.close()
 
 
 @pytest.fixture(params=CASES, ids=lambda name: name.replace(" ", "-"))
@@ -127,11 +113,8 @@ def test_killed_at_any_call_it_leaves_the_old_baseline_or_the_new_one(scene: Sce
 def test_failed_at_any_call_it_exits_74_and_leaves_no_trace(
     scene: Scene, error: str, names: Sequence[str] | None
 ) -> None:
-    for name, number, line in scene.each_call():
-        if (names and name not in names) or " = -1 " in line:
-            continue
-        at = f"{name} {number}, which was {line}"
-        outcome = scene.disturbed(f"{name}:error={error}:when={number}")
+    for injection, at in scene.each_failure(error, names):
+        outcome = scene.disturbed(injection)
         assert scene.siblings() == [], at
         if any(re.match(r"write\(2,.*INJECTED", told) for told in outcome.trace):
             assert (outcome.status, scene.stands()) == (0, scene.after), at  # only the talk was lost
@@ -140,7 +123,7 @@ def test_failed_at_any_call_it_exits_74_and_leaves_no_trace(
         assert re.search(r"^gate: error: .+\n", outcome.said, re.MULTILINE), f"{at}: {outcome.said}"
         assert "Traceback" not in outcome.said, at
         assert scene.stands() in (scene.before, scene.after), at
-        if name == "fsync":  # what may not be durable has not taken its place
+        if injection.startswith("fsync:"):  # what may not be durable has not taken its place
             assert scene.stands() == scene.before, at
 
 

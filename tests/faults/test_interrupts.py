@@ -16,6 +16,7 @@ import pytest
 from runstore import shards
 from runstore.manifest import MetricDeclaration
 from runstore.store.writer import RunWriter
+from tests.command_line import heeds_interrupts
 
 INTERRUPTED, SYSTEM = 130, 74
 WITHIN_S = 30
@@ -75,11 +76,6 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-
-
-def heeds_interrupts() -> None:
-    """A job that a shell started in the background hands down that SIGINT is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(what: Callable[[], bool]) -> None:

@@ -140,6 +140,7 @@ fields: dict[str, st.SearchStrategy[JsonValue]] = {
     "status": mostly(st.sampled_from(["ok", "error", "skipped", "OK"])),
     "tags": mostly(st.dictionaries(names, mostly(names), max_size=3)),
     "target": anything,
+    "texts": mostly(st.dictionaries(names, anything, max_size=2)),
 }
 records = st.fixed_dictionaries({"id": fields["id"]}, optional={name: fields[name] for name in FIELDS[1:]})
 near_records = st.one_of(
@@ -201,10 +202,11 @@ def check_schema_agrees(value: JsonValue) -> None:
         return
     read_back = canonical.decode(line)
     message = refusal(lambda: record.check(read_back, RANGES))
-    if not only_the_code_can_say(message, "declares no metric", "outside the declared range"):
+    if not only_the_code_can_say(message, "declares no metric", "outside the declared range", *_OF_TEXTS):
         assert fits("record", read_back) == (message is None), message
 
 
+_OF_TEXTS = ("no JSON pointer to a text of this record", "at that place")
 RECORD: JsonObject = {
     "id": "a",
     "input": {"question": ["x", 1, 2.5, None, True]},
@@ -217,12 +219,17 @@ RECORD: JsonObject = {
     "tags": {"lang": "de"},
     "target": [],
 }
+WITH_TEXTS: JsonObject = {
+    "id": "a",
+    "output": ["y" * 512, {"a/b": "z" * 511, "": "é" * 256}],
+    "texts": {f"/output/{place}": {"sha256": "0" * 64, "size": 513} for place in ("0", "1/a~1b", "1/")},
+}
 ORACLES = [check_fast_agrees, check_write_and_read_agree, check_schema_agrees]
 
 
 @pytest.mark.parametrize("agree", ORACLES)
 def test_a_record_with_one_place_spoilt_is_judged_alike_by_every_check(agree: Callable[[JsonValue], None]) -> None:
-    for value in [RECORD, *variants(RECORD)]:
+    for value in [RECORD, *variants(RECORD), WITH_TEXTS, *variants(WITH_TEXTS)]:
         agree(value)
 
 

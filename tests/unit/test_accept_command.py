@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runstore import canonical
 from runstore.accepting.refusals import CI_VARIABLES
 from runstore.manifest import Dataset, Identity, MetricDeclaration, Provenance
 from runstore.store.reader import read_run
@@ -140,6 +141,7 @@ def test_a_part_says_which_run_it_came_from_and_what_was_selected(runs: Path, ga
     assert manifest(runs / "baseline")["origin"] == {
         "accepted": [
             {
+                "digest": canonical.sha256((runs / "current" / "manifest.json").read_bytes()),
                 "provenance": {"environment": "n"},
                 "reason": "the new index finds more",
                 "records": {"improved": 1},

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.command_line import Outcome, gate
+from tests.command_line import Outcome
 from tests.factories import HIGHER, SHARE, Record, files_of, passing, replace_bytes, scored, write_run
+from tests.repositories import gate
 
 ESCAPE = "\x1b"
 

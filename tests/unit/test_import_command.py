@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from runstore.cli.boundary import run_guarded
 from runstore.cli.main import gate
+from runstore.manifest import Provenance
 from runstore.store.reader import read_run
 from runstore.verification import verify
 
@@ -117,6 +118,9 @@ USAGE = [
     (["s.jsonl", "--records", "x"], "--records is for a JSON document"),
     (["s.csv", "--records", "x"], "--records is for a JSON document"),
     (["s.json", "--records", "x"], "has nothing at --records x"),
+    (["s.jsonl", "--commit", "main"], "--commit main: not the full id of a commit"),
+    (["s.jsonl", "--commit", "5f2c1e0"], "--commit 5f2c1e0: not the full id of a commit"),
+    (["s.jsonl", "--dirty"], "--dirty says how the work differed from a commit"),
     (["s.jsonl", "--on-duplicate", "both"], "Invalid value for '--on-duplicate'"),
 ]
 
@@ -135,6 +139,14 @@ def test_a_wrong_flag_is_a_usage_error_that_names_it(
     assert run_import([*arguments, "-o", "run"], monkeypatch) == 2
     assert message in capfd.readouterr().err
     assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("is_dirty", [False, True])
+def test_a_run_says_of_which_commit_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_dirty: bool) -> None:
+    (tmp_path / "s.jsonl").write_text('{"id":"a","acc":1}\n')
+    words = [str(tmp_path / "s.jsonl"), "--score", "acc", "-o", str(tmp_path / "run"), "--commit", "0a" * 20]
+    assert run_import([*words, *(["--dirty"] if is_dirty else [])], monkeypatch) == 0
+    assert read_run(tmp_path / "run").manifest.provenance == Provenance(commit="0a" * 20, dirty=is_dirty)
 
 
 def test_a_run_may_not_swallow_its_source(

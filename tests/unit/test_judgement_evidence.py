@@ -18,8 +18,8 @@ from runstore.policy import Policy, from_toml
 from runstore.policy.model import Limits, MetricRule, Reference, SliceRule
 from runstore.store.reader import read_run
 from runstore.verification import VerifiedRuns
-from tests.command_line import gate
 from tests.factories import HIGHER, LOWER, SHARE, Record, write_run
+from tests.repositories import gate
 
 ANY = "[records]\nmax_regressed = 100000\nmax_errors = 100000\nmax_lost_scores = 100000\n"
 WIDE = MetricDeclaration(direction="higher", range=(0, 1e300))

@@ -11,6 +11,7 @@ import pytest
 
 from runstore import __version__
 from runstore.cli.main import COMMANDS
+from tests import repositories
 from tests.command_line import environment, gate
 from tests.factories import passing, scored, write_run
 
@@ -117,3 +118,24 @@ def test_a_run_that_may_not_be_read_is_a_failure_of_the_system(tmp_path: Path) -
     run = write_run(tmp_path / "b", passing(3))
     (run / "records.jsonl").chmod(0)
     assert gate(tmp_path, "compare", "b", "b").code == 74
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "b", "c"],
+        ["compare", "b", "c", "--format", "json"],
+        ["compare", "b", "gone"],
+        ["compare", "b", "c", "--config", "gone.toml"],
+        ["validate", "b", "broken"],
+        ["show", "b"],
+        ["--nonsense"],
+        [],
+    ],
+)
+def test_the_program_within_a_test_does_what_the_process_does(tmp_path: Path, words: list[str]) -> None:
+    write_run(tmp_path / "b", [scored("a"), scored("b")])
+    write_run(tmp_path / "c", [scored("a"), scored("b", 0)])
+    write_run(tmp_path / "broken", [scored("a")])
+    (tmp_path / "broken" / "records.jsonl").write_text("{}\n")
+    assert repositories.gate(tmp_path, *words) == gate(tmp_path, *words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import tomllib
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import runstore
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -111,7 +114,7 @@ def test_there_are_workflows() -> None:
 def test_actions_are_pinned_to_a_commit_and_say_which_version_that_is(workflow: Path) -> None:
     used = re.findall(r"^\s*(?:- )?uses: (.+)$", workflow.read_text(encoding="utf-8"), re.MULTILINE)
     assert used
-    assert [use for use in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)] == []
+    assert [use for use in used if not re.fullmatch(r"\./( # .+)?|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)] == []
 
 
 @workflows
@@ -167,3 +170,16 @@ def test_no_file_names_a_folder_of_somebodys_machine() -> None:
         if HOME.search(content):
             found.append(path.relative_to(ROOT).as_posix())
     assert found == []
+
+
+def test_type_checkers_see_the_public_names_where_they_are_loaded_from() -> None:
+    tree = ast.parse(Path(runstore.__file__).read_text(encoding="utf-8"))
+    [guarded] = [node for node in tree.body if isinstance(node, ast.If)]
+    imported = {
+        alias.asname: node.module
+        for node in guarded.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+    assert imported == runstore._HOME

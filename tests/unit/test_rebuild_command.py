@@ -199,7 +199,7 @@ def test_volatile_facts_are_kept_and_a_link_among_them_is_refused(tmp_path: Path
         (b"a\n<<<<<<< x\nb\n=======\nc\n>>>>>>> y\nd\n", (b"a\nb\nd\n", b"a\nc\nd\n")),
         (b"<<<<<<< x\nb\n||||||| z\no\n=======\n>>>>>>> y\n", (b"b\n", b"")),
         (b"<<<<<<< x\n1\n=======\n2\n>>>>>>> y\n-\n<<<<<<< x\n3\n=======\n4\n>>>>>>> y", (b"1\n-\n3\n", b"2\n-\n4\n")),
-        (b"<<<<<<<< x\n=======a\n", None),
+        (b"<<<<<<<x\n=======a\n<<<<<<\n", None),
     ],
 )
 def test_both_sides_of_a_merge_are_told_apart(text: bytes, expected: tuple[bytes, bytes] | None) -> None:

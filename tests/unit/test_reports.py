@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runstore import reports
-from runstore.reports import marks, outline, text_safety
+from runstore.reports import advice, marks, outline, text_safety
 from runstore.reports.marks import Piece
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -223,7 +223,7 @@ def test_the_proposed_line_of_policy_is_toml_for_the_metric(name: str) -> None:
     view = saved("fail-regressions")
     for measure in view["metrics"]:
         measure["metric"] = name
-    [line] = [line for why, line in outline.make(view).steps() if "gate.toml" in why]
+    [line] = [line for why, line in advice.steps(outline.make(view)) if "gate.toml" in why]
     assert tomllib.loads(line) == {"metrics": {name: {"max_drop": 0.01}}}
     assert text_safety.one_line(line) == line
     assert f"\n  {line}\n" in reports.load("text").render(view, width=40)
@@ -235,6 +235,21 @@ def finding(rule: str, level: str, record: str | None) -> dict[str, Any]:
         "hint": None, "level": level, "limit": None, "message": f"about {record}", "metric": None, "observed": None,
         "record": record, "repeat": None, "rule": rule, "run": "", "slice": None,
     }  # fmt: skip
+
+
+def test_what_the_change_edits_of_its_judges_stands_before_what_it_breaks() -> None:
+    view = saved("fail-regressions")
+    view["findings"] = [
+        finding("max-drop", "error", None),
+        finding("gitattributes", "notice", None),
+        finding("claims", "review", None),
+        finding("claims", "review", "q1"),
+        finding("invalid-run", "invalid", None),
+    ]
+    told = [(group.head["rule"], len(group.records)) for group in outline.make(view).groups]
+    assert told == [("invalid-run", 0), ("claims", 1), ("gitattributes", 0), ("max-drop", 0)]
+    text = reports.load("text").render(view)
+    assert text.index(": claims: ") < text.index(": max-drop: ")
 
 
 def test_findings_about_records_stand_below_the_one_about_the_whole_or_by_themselves() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runstore.reports.plots import lettering, scale, svg
@@ -36,6 +36,7 @@ def test_ticks_are_round_numbers_told_apart(low: float, high: float, most: int, 
     assert [tick.text for tick in scale.ticks(Scale(low=low, high=high, start=0, end=100), most)] == expected
 
 
+@example(values=[9.999999999090909e305], room=124.0)
 @given(values=st.lists(NUMBERS, min_size=1, max_size=4), room=st.floats(60, 400))
 def test_ticks_are_few_in_order_told_apart_and_do_not_overlap(values: list[float], room: float) -> None:
     found = scale.spanning(values, start=0, end=room)

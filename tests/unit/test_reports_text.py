@@ -12,8 +12,8 @@ import pytest
 
 from runstore import reports
 from runstore.reports.text_safety import columns
-from tests.command_line import gate
 from tests.factories import scored, write_run
+from tests.repositories import gate
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 NAMES = [place.name for place in sorted(GOLDEN.iterdir())]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,3 +89,57 @@ def test_a_summary_that_counts_other_points_is_refused(training: Path) -> None:
     replace_bytes(training, b'"points": 3', b'"points": 2', "summary.json")
     with pytest.raises(InvalidDataError, match="says 2; the records say 3"):
         verify(read_run(training))
+
+
+class Share(float):
+    """A number of another library."""
+
+
+ODD: list[Any] = [
+    *(
+        0,
+        1,
+        -1,
+        0.5,
+        -0.0,
+        1.0,
+        2,
+        2**53,
+        -(2**53),
+        2**53 - 1,
+        1e16,
+        1e21,
+        1e308,
+        5e-324,
+        math.nan,
+        math.inf,
+        -math.inf,
+    ),
+    *(True, False, None, "1", "\ud800", "", Share(0.5), Share(7), 10**400, [0.5], {"a": 1}, b"1"),
+]
+
+
+STEPS: list[Any] = [None, 0, 7, -1, 2**53, True, 1.0, "1", 2**53 - 1, Share(1.0)]
+
+
+@pytest.mark.parametrize("name", ["loss", "share", "unknown", "", "\ud800", "größe", None, 1, ["loss"]])
+def test_a_point_is_written_or_refused_as_the_reading_back_of_its_line_says(name: Any) -> None:
+    ranges = {"loss": (-math.inf, math.inf), "share": (0, 1), "größe": (0.5, 0.5)}
+    for value in ODD:
+        for step in STEPS:
+            point = Point(name=name, value=value, step=step)
+            assert outcome(series.write, point, ranges) == outcome(read_back, point, ranges), point
+
+
+def read_back(point: Point, ranges: Any) -> bytes:
+    line = series.to_line(point)
+    series.read(line, ranges)
+    return line
+
+
+def outcome(action: Callable[[Point, Any], bytes], point: Point, ranges: Any) -> object:
+    """What comes of it: the line, or the error's class and words."""
+    try:
+        return action(point, ranges)
+    except InvalidDataError as error:
+        return type(error), error.message, error.where, error.hint

@@ -6,12 +6,12 @@ that what was taken is now what the current run has and that the rest is what it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runstore import canonical, series
-from runstore.accepting import provenance
+from runstore.accepting import large_texts, provenance
 from runstore.accepting.choice import Choice, Pair, choose, joined, key_of, lines, merged
 from runstore.accepting.refusals import Refusal, unfit, unjudged
 from runstore.accepting.selection import Sieve
@@ -21,7 +21,7 @@ from runstore.errors import InvalidRunError
 from runstore.findings import Level
 from runstore.manifest import Manifest, MetricDeclaration
 from runstore.policy.model import Policy, declared_as
-from runstore.record import JsonObject
+from runstore.record import JsonObject, line_key
 from runstore.source import FolderSource
 from runstore.store.reader import Run, read_run
 from runstore.store.replacement import copy_file, copy_volatile
@@ -148,10 +148,13 @@ def _declared(baseline: Run, policy: Policy) -> dict[str, MetricDeclaration]:
 def build(accepted: Acceptance, target: Path, label: str) -> Run:
     """Write the new baseline to a folder where nothing stands, and open it under the name that people know.
 
-    Raises InvalidRunError if a run was changed since it was verified, OSError.
+    Large texts that it needs come to stand beside it (see `Replacement`). Raises InvalidRunError if a run was changed
+    since it was verified or lacks a large text, OSError.
     """
     body = accepted.current if accepted.is_whole or accepted.baseline is None else accepted.baseline
     _write(accepted, body, target)
+    above = (accepted.baseline.folder if accepted.baseline else target).parent
+    large_texts.bring(_taken(accepted), FolderSource(accepted.current.folder), above, target)
     if body is accepted.current:
         if accepted.current.run.volatile_measures():
             (target / _MEASURES).parent.mkdir()
@@ -184,6 +187,12 @@ def _write(accepted: Acceptance, body: Side, target: Path) -> None:
         for path in body.run.manifest.files:
             if path.startswith(_ARTIFACTS):
                 writer.add_artifact(body.folder / path, path.removeprefix(_ARTIFACTS))
+
+
+def _taken(accepted: Acceptance) -> Iterator[bytes]:
+    """The lines that come from the current run."""
+    taken = accepted.choice.taken
+    return (line for line in lines(accepted.current.run) if accepted.is_whole or line_key(line) in taken)
 
 
 def _record(line: bytes) -> JsonObject:

@@ -89,7 +89,7 @@ def choose(baseline: Run, current: Run, sieve: Sieve, declared: Mapping[str, Met
     Both runs are verified. Raises UsageError for a record whose scores mean something else in the baseline.
     """
     classes = _Classes(current, declared)
-    foreign = _foreign(baseline.manifest, current.manifest)
+    foreign = foreign_metrics(baseline.manifest, current.manifest)
     taken: dict[Key, ChangeClass] = {}
     left: Counter[ChangeClass] = Counter()
     for pair in joined(baseline, current):
@@ -133,7 +133,7 @@ class _Classes:
         return next(kind for kind, count in self._changes.counts.items() if count != before[kind])
 
 
-def _foreign(baseline: Manifest, current: Manifest) -> dict[str, str]:
+def foreign_metrics(baseline: Manifest, current: Manifest) -> dict[str, str]:
     """Metrics of the current run whose scores the baseline cannot hold → why."""
     found = {}
     for name, theirs in current.metrics.items():

@@ -1,7 +1,8 @@
 """Where an accepted baseline comes from, told in its manifest, one entry of `origin.accepted` for each acceptance.
 
 Accepted whole, a baseline is the current run: name, params, provenance and all; the entry adds the reason. Accepted in
-part, it stays the run that it was, and the entry names the run that the accepted records came from. Nobody is named and
+part, it stays the run that it was, and the entry names the run that the accepted records came from: its run id, and the
+SHA-256 of its manifest. Nobody is named and
 no time: the commit that brings the change says who and when.
 """
 
@@ -37,6 +38,7 @@ def in_part(baseline: Run, current: Run, reason: str, counts: Counts, selection:
     document = manifest.to_json(current.manifest)
     assert isinstance(document, dict)
     source = {name: document[name] for name in ("provenance", "run_id") if document[name]}
+    source["digest"] = current.digest  # so that two acceptances in the same words stay two when branches are merged
     return _with_entry(baseline, {**_entry(reason, counts), **source, "selection": list(selection)})
 
 

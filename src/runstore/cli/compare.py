@@ -6,7 +6,6 @@ what the change would put in their place come first.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
@@ -21,6 +20,7 @@ from runstore.cli.locators import Places, locate, named
 from runstore.cli.outputs import Output, OutputType, chosen, write_all
 from runstore.cli.policy_file import config_option, day, find_policy, reference_folder, today_option
 from runstore.cli.terminal import ProgressLine
+from runstore.cli.verified_runs import verified_runs
 from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError, UsageError
 from runstore.git.place import GitPlace
@@ -104,7 +104,7 @@ def command(
             raise click.UsageError(
                 "--explain adds to the text report, and none is asked for; JSON always has all checks"
             )
-        verified = _cache(sides.folders, no_cache=no_cache)
+        verified = verified_runs(sides.folders, no_cache=no_cache)
         asked = _Asked(sides=sides, today=day(today), limit=limit, verified=verified)
         result = _judged(asked, expected, is_approved=claims_approved)
     write_all(wanted, view.to_json(result), explain=explain)
@@ -197,18 +197,6 @@ def _judged(asked: _Asked, expected: str | None, *, is_approved: bool) -> Compar
         return found
     result: Comparison = import_module("runstore.trust.edit").with_checks(found, first)
     return result
-
-
-def _cache(inputs: tuple[Path, ...], *, no_cache: bool) -> VerifiedRuns:
-    """Where verified runs are remembered. It is trusted: whoever can write there can vouch for a baseline."""
-    if no_cache:
-        return VerifiedRuns(None)
-    if wanted := os.environ.get("RUNSTORE_CACHE_DIR"):
-        if any(real_path(Path(wanted)).is_relative_to(real_path(folder)) for folder in inputs):
-            raise UsageError(f"RUNSTORE_CACHE_DIR names a folder inside a run: {wanted}", hint="name one elsewhere")
-        return VerifiedRuns(Path(wanted))
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # no home is no error
-    return VerifiedRuns(Path(base) / "runstore" / "verified") if Path(base).is_absolute() else VerifiedRuns(None)
 
 
 def _compare(baseline: Tree, current: Tree, asked: _Asked) -> Comparison:

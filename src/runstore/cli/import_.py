@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 
 from runstore import canonical, importers
 from runstore.canonical import JsonValue
+from runstore.cli.sizes import large_text_option
 from runstore.cli.terminal import ProgressLine
 from runstore.errors import CanonicalError, UsageError
 from runstore.importers.decisions import ERROR, Decisions
@@ -19,7 +21,7 @@ from runstore.importers.importing import ImportRequest, import_run
 from runstore.importers.mapping import FieldMap, IdSource, ScoreField, json_number
 from runstore.importers.misfits import EXPLANATIONS, Kind
 from runstore.importers.source_file import SourceFile
-from runstore.manifest import DIRECTIONS, Dataset, Identity, MetricDeclaration
+from runstore.manifest import DIRECTIONS, Dataset, Identity, MetricDeclaration, Provenance
 from runstore.reports.text_safety import safe_text
 
 _DECISION_HELP = {
@@ -32,6 +34,7 @@ _DECISION_HELP = {
     Kind.BAD_LINE: "A line that is not JSON, a CSV row of another width, an element that is no object.",
     Kind.BAD_VALUE: "A mapped field with a value a run cannot carry: it is left out with skip.",
 }
+_COMMIT = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _CONTENTS = {"input": "input_", "output": "output_field", "target": "target"}
 """Field of a record → parameter of the command."""
 
@@ -82,7 +85,10 @@ def _several(flag: str, name: str, metavar: str, text: str) -> Callable[[Callabl
 @click.option("--name", default="run", show_default=True, help="Name of the run.")
 @_several("--param", "params", "NAME=VALUE", "A parameter of the run; VALUE is a JSON scalar or else text.")
 @_several("--dataset", "datasets", "NAME=DIGEST", "A data set that was asked about.")
+@click.option("--commit", metavar="SHA", help="The commit that was evaluated, as a full id: $(git rev-parse HEAD).")
+@click.option("--dirty", is_flag=True, help="What was evaluated had edits that are not in that commit.")
 @_decision_options
+@large_text_option
 @click.option("--replace", is_flag=True, help="Replace the run that stands at RUN.")
 def command(source: Path, output: Path, form: str | None, records: str | None, replace: bool, **flags: Any) -> None:
     """Make a run from the results in SOURCE: JSON, JSONL or CSV, plain or gzip (.gz).
@@ -106,6 +112,8 @@ def command(source: Path, output: Path, form: str | None, records: str | None, r
         metrics=_metrics(flags, fields),
         slices=_slices(flags["slices"], fields.tags),
         replace=replace,
+        large_text=flags["large_text"],
+        provenance=_provenance(flags["commit"], is_dirty=flags["dirty"]),
     )
     progress = ProgressLine("importing", 0)
     try:
@@ -205,6 +213,17 @@ def _identity(flags: Mapping[str, Any]) -> Identity:
         params={name: _scalar(name, text) for name, text in _named("--param", flags["params"]).items()},
         datasets=[Dataset(name=name, digest=digest) for name, digest in datasets.items()],
     )
+
+
+def _provenance(commit: str | None, *, is_dirty: bool) -> Provenance:
+    if commit is None:
+        if is_dirty:
+            raise UsageError("--dirty says how the work differed from a commit", hint="name it: --commit SHA")
+        return Provenance()
+    if not _COMMIT.match(commit):
+        hint = 'a short id or a branch may mean another commit later: --commit "$(git rev-parse HEAD)"'
+        raise UsageError(f"--commit {commit}: not the full id of a commit", hint=hint)
+    return Provenance(commit=commit, dirty=is_dirty)
 
 
 def _scalar(name: str, text: str) -> JsonValue:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from runstore import canonical, manifest, record, summary
+from runstore import canonical, large_text, manifest, record, summary, texts
 from runstore.canonical import JsonValue
 from runstore.cli.locators import Places, locate
 from runstore.errors import InvalidDataError, UsageError
@@ -15,6 +15,7 @@ from runstore.exact import ExactSum, mean, stddev
 from runstore.manifest import Manifest
 from runstore.record import JsonObject
 from runstore.reports.text_safety import safe_text
+from runstore.source import Tree
 from runstore.store.reader import Run, read_run
 from runstore.summary import Tally
 
@@ -31,21 +32,26 @@ Row = Sequence[str]
 def command(run: str, record_id: str | None, form: str) -> None:
     """Show what RUN holds: what was run, its metrics, its slices, its files. RUN is a folder, or REF:path in git.
 
+    Of a record, large texts are shown whole if they stand beside the run; as JSON it is shown as it is stored.
+
     \b
     gate show baselines/qa
     gate show baselines/qa --record sample-17
     gate show origin/main:baselines/qa
     """
     with Places() as places:
-        text = _shown(read_run(places.open(locate(run))), record_id, form)
+        text = _shown(places.open(locate(run)), record_id, form)
     # Whoever reads the JSON from a pipe gets its exact bytes; a terminal never sees a control character.
     click.echo(safe_text(text) if form == "text" or sys.stdout.isatty() else text.encode(), nl=False)
 
 
-def _shown(opened: Run, record_id: str | None, form: str) -> str:
+def _shown(tree: Tree, record_id: str | None, form: str) -> str:
+    opened = read_run(tree)
     if record_id is not None:
         found = _records(opened, record_id)
-        return _document([*found]) if form == "json" else "\n\n".join(map(_record_text, found)) + "\n"
+        if form == "json":
+            return _document([*found])
+        return "\n\n".join(_record_text(_whole(one, tree)) for one in found) + "\n"
     totals = opened.document("summary.json")
     if form == "json":
         return _document({"manifest": manifest.to_json(opened.manifest), "summary": totals})
@@ -73,6 +79,15 @@ def _records(run: Run, record_id: str) -> list[JsonObject]:
     if not found:
         raise UsageError(f"{run.label} has no record {record_id!r}", hint="ids are compared exactly")
     return found
+
+
+def _whole(values: JsonObject, tree: Tree) -> JsonObject:
+    """The record with its large texts in their places; one that is not beside the run is told to be cut."""
+    whole = large_text.replaced(values, texts.whole_texts(values, tree))
+    missing = {
+        pointer: f"{text}\n[its file is not beside the run]" for pointer, text in large_text.told_texts(whole).items()
+    }
+    return large_text.replaced(whole, missing)
 
 
 def _file_of(run: Run, key: bytes) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from runstore import canonical, schema, verification
+from runstore import canonical, schema, texts, verification
 from runstore.cli.boundary import INVALID
 from runstore.cli.locators import Places
 from runstore.cli.terminal import ProgressLine
-from runstore.errors import InvalidDataError, InvalidRunError
+from runstore.errors import InvalidDataError, InvalidRunError, UsageError
+from runstore.merging.unmerged import unmerged
 from runstore.reports.text_safety import safe_text
 from runstore.source import Tree
 from runstore.store.reader import Run, read_run
@@ -17,7 +18,7 @@ from runstore.store.reader import Run, read_run
 @click.command(name="validate")
 @click.argument("runs", metavar="RUN...", type=click.Path(readable=False), nargs=-1, required=True)
 def command(runs: tuple[str, ...]) -> int:
-    """Check that runs are what they claim to be: every byte, the schema, the digests, the totals.
+    """Check that runs are what they claim to be: every byte, the schema, the digests, the totals, the large texts.
 
     Each RUN is a run folder or a folder of runs; REF:path is one in git. Prints one line a run and exits with 3 if one
     of them is not sound.
@@ -36,10 +37,18 @@ def _tell(source: Tree) -> bool:
     try:
         count = _validate(source)
     except InvalidDataError as error:
-        click.echo(safe_text(f"bad  {error}"))
+        click.echo(safe_text(f"bad  {_unmerged(source) or error}"))
         return False
     click.echo(safe_text(f"ok   {source.label}  {count} record{'' if count == 1 else 's'}"))
     return True
+
+
+def _unmerged(source: Tree) -> InvalidDataError | None:
+    """What a merge has left undecided in a run, which says more than that its bytes are none of a run."""
+    try:
+        return unmerged(source)
+    except (InvalidDataError, UsageError):
+        return None  # the files cannot be listed, and that is what is told
 
 
 def _validate(source: Tree) -> int:
@@ -48,6 +57,7 @@ def _validate(source: Tree) -> int:
     progress = ProgressLine("validating", run.record_count)
     try:
         verification.verify(run, progress)
+        texts.check_texts(run, source)
     finally:
         progress.close()
     for name in ("manifest", "summary"):

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from runstore import large_text
 from runstore.git import process
 from runstore.store.durable import real_path
 
@@ -17,8 +18,8 @@ _ANY = (0, 1, 128)
 def staleness(commit: str, baseline: Path) -> str | None:
     """Why a run made from `commit` does not fit what is checked out where the baseline stands; None if it does.
 
-    It fits if nothing outside the baseline has changed between that commit and HEAD. Outside a repository nothing is
-    known and it fits. Raises UsageError if git cannot look.
+    It fits if nothing outside the baseline and its texts has changed between that commit and HEAD. Outside a repository
+    nothing is known and it fits. Raises UsageError if git cannot look.
     """
     place = real_path(baseline)
     folder = next(one for one in place.parents if one.is_dir())
@@ -44,9 +45,10 @@ def _resolved(folder: Path, name: str) -> str | None:
 
 
 def _changed_outside(folder: Path, made: str, head: str, baseline: Path) -> list[str]:
-    """The paths that differ between two commits, but for those of the baseline."""
+    """The paths that differ between two commits, but for those of the baseline and of large texts beside it."""
     prefix = os.fsdecode(process.run("-C", str(folder), "rev-parse", "--show-prefix")).removesuffix("\n")
-    inside = f"{prefix}{baseline.relative_to(folder).as_posix()}/"
+    places = (baseline, baseline.parent / large_text.FOLDER)
+    inside = tuple(f"{prefix}{place.relative_to(folder).as_posix()}/" for place in places)
     words = ("diff-tree", "-r", "--name-only", "--no-renames", "-z", made, head)
     names = [os.fsdecode(name) for name in process.run("-C", str(folder), *words).split(b"\0") if name]
     return [name for name in names if not name.startswith(inside)]

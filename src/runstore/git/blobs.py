@@ -22,7 +22,9 @@ _DRAIN_BYTES = 256 * 1024
 class Blobs:
     """The objects of a repository. Close it when done."""
 
-    def __init__(self) -> None:
+    def __init__(self, *where: str) -> None:
+        """`where`: options of git that say which repository, if it is not that of the working folder."""
+        self._where = where
         self._idle: list[subprocess.Popen[bytes]] = []
         self._all: list[subprocess.Popen[bytes]] = []
         self._owner = os.getpid()
@@ -64,7 +66,7 @@ class Blobs:
             self._idle.append(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = start("cat-file", "--batch", buffer_bytes=0)
+        process = start(*self._where, "cat-file", "--batch", buffer_bytes=0)
         self._all.append(process)
         return process
 

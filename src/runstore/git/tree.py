@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
+from pathlib import Path
 from typing import BinaryIO
 
+from runstore import large_text
 from runstore.errors import InvalidRunError, UsageError
 from runstore.git.blobs import Blobs, missing
 from runstore.git.place import GitPlace, normal
 from runstore.git.repository import Entry, Repository
+from runstore.git.standing import open_standing
 from runstore.source import VOLATILE, checked_path, claims_to_be_run
 
 _LFS = b"version https://git-lfs.github.com/spec/v1\n"
@@ -20,9 +24,22 @@ _LAST = "\U0010ffff"
 class GitSource:
     """The files below one path of a commit."""
 
-    def __init__(self, blobs: Blobs, label: str, entries: Mapping[str, Entry]) -> None:
-        """`entries`: relative path → what stands there, folders included."""
+    def __init__(
+        self,
+        blobs: Blobs,
+        label: str,
+        entries: Mapping[str, Entry],
+        beside: Callable[[], Mapping[str, Entry]] = dict,
+        standing: Path | None = None,
+    ) -> None:
+        """`entries`: relative path → what stands there, folders included.
+
+        `beside` lists the large texts beside a run: path from the folder above → what stands there. `standing` is where
+        the same path stands in the work tree, whose files are read where they are shown to be the very objects.
+        """
+        self._standing = standing
         self._blobs = blobs
+        self._beside = beside
         self._label = label
         self._entries = entries
         self._paths = sorted(entries)
@@ -70,7 +87,12 @@ class GitSource:
 
     def open(self, path: str) -> BinaryIO:
         """Open a listed file for reading."""
-        return self._blobs.open(self._entries[path].oid, f"{self._label}/{path}")
+        entry = self._entries[path]
+        if self._standing is not None and entry.size is not None:
+            found = open_standing(self._standing / path, entry.oid, entry.size)
+            if found is not None:
+                return found
+        return self._blobs.open(entry.oid, f"{self._label}/{path}")
 
     def open_volatile(self, name: str) -> BinaryIO | None:
         """Open a file of `volatile/`, which is in git only if someone put it there."""
@@ -114,19 +136,59 @@ class GitSource:
         start = f"{path}/"
         here = slice(bisect_left(self._paths, start), bisect_left(self._paths, f"{start}{_LAST}"))
         entries = {one.removeprefix(start): self._entries[one] for one in self._paths[here]}
-        return GitSource(self._blobs, f"{self._label}/{path}", entries)
+        standing = self._standing and self._standing / path
+        return GitSource(self._blobs, f"{self._label}/{path}", entries, lambda: self._texts_beside(path), standing)
+
+    def _texts_beside(self, path: str) -> Mapping[str, Entry]:
+        above = path.rpartition("/")[0]
+        start = f"{above}/" if above else ""
+        texts = f"{start}{large_text.FOLDER}/"
+        here = slice(bisect_left(self._paths, texts), bisect_left(self._paths, f"{texts}{_LAST}"))
+        return {one.removeprefix(start): self._entries[one] for one in self._paths[here]}
+
+    def open_text(self, sha256: str) -> BinaryIO | None:
+        """Open a large text that stands beside this run at the same commit.
+
+        Raises InvalidRunError for a symbolic link, UsageError for what is not in this clone.
+        """
+        path = "/".join((large_text.FOLDER, *large_text.path_of(sha256)))
+        entry = self._texts.get(path)
+        if entry is None:
+            return None
+        if not entry.is_file:
+            raise InvalidRunError("neither a file nor a folder of texts", where=path, hint="replace links by files")
+        return self._blobs.open(entry.oid, path)
+
+    @cached_property
+    def _texts(self) -> Mapping[str, Entry]:
+        return self._beside()
 
 
 def tree_of_place(repository: Repository, place: GitPlace) -> GitSource:
     """The files below a path of a commit. Raises UsageError if there is no such commit, or no folder."""
     commit, path = repository.commit(place.at), normal(place.path, repository.prefix)
-    found = tree_of(repository, repository.entries(commit, [path]), path, place.text)
+    beside = partial(_texts_beside, repository, commit, path)
+    found = tree_of(repository, repository.entries(commit, [path]), path, place.text, beside)
     if found is None:
         raise no_folder(repository, commit, path, place.text)
     return found
 
 
-def tree_of(repository: Repository, entries: Mapping[str, Entry], path: str, label: str) -> GitSource | None:
+def _texts_beside(repository: Repository, commit: str, path: str) -> Mapping[str, Entry]:
+    """The large texts beside a run at a commit: path from the folder above it → what stands there."""
+    above = path.rpartition("/")[0]
+    start = f"{above}/" if above else ""
+    found = repository.entries(commit, [f"{start}{large_text.FOLDER}"]) if path else {}
+    return {one.removeprefix(start): entry for one, entry in found.items()}
+
+
+def tree_of(
+    repository: Repository,
+    entries: Mapping[str, Entry],
+    path: str,
+    label: str,
+    beside: Callable[[], Mapping[str, Entry]] = dict,
+) -> GitSource | None:
     """The files below a path, of entries of a commit; None if there are none. Raises UsageError if it is no folder."""
     here = entries.get(path)
     if path and here is not None and here.kind != "tree":
@@ -134,7 +196,8 @@ def tree_of(repository: Repository, entries: Mapping[str, Entry], path: str, lab
         raise UsageError(f"{label}: {what}", hint="a run is a folder with a manifest.json")
     start = f"{path}/" if path else ""
     below = {one.removeprefix(start): entry for one, entry in entries.items() if one.startswith(start) and one != path}
-    return GitSource(repository.blobs, label, below) if below else None
+    standing = repository.root and repository.root / path
+    return GitSource(repository.blobs, label, below, beside, standing) if below else None
 
 
 def no_folder(repository: Repository, commit: str, path: str, label: str) -> UsageError:

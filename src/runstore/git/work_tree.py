@@ -6,7 +6,6 @@ of large runs, those that the index knows and that have not been touched since a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -16,12 +15,12 @@ from pathlib import Path
 from runstore.errors import InvalidRunError, PolicyError
 from runstore.git.process import run
 from runstore.git.repository import Entry
+from runstore.git.standing import digest_of_blob
 from runstore.git.tree import GitSource
 from runstore.source import FolderSource
 
 _FILE_BYTES = 1024 * 1024
 _BLOCK_BYTES = 1024 * 1024
-_HASHES = {40: "sha1", 64: "sha256"}
 _LARGE_BYTES = 8 * 1024 * 1024
 _INDEXED = re.compile(
     rb"\d+ ([0-9a-f]+) 0\t([^\0]*)\0  ctime: (\d+):(\d+)\n  mtime: (\d+):(\d+)\n"
@@ -139,7 +138,7 @@ def _is_known(known: Known | None, file: Path, oid: str) -> bool:
 
 def _is_blob(file: Path, size: int, oid: str) -> bool:
     """Whether a file is the blob of an object id."""
-    digest = _digest(size, oid)
+    digest = digest_of_blob(oid, size)
     with file.open("rb", buffering=0) as stream:
         while block := stream.read(_BLOCK_BYTES):
             digest.update(block)
@@ -148,11 +147,6 @@ def _is_blob(file: Path, size: int, oid: str) -> bool:
 
 def _id_of(data: bytes, oid: str) -> str:
     """The object id of a blob, by the algorithm of another."""
-    digest = _digest(len(data), oid)
+    digest = digest_of_blob(oid, len(data))
     digest.update(data)
     return digest.hexdigest()
-
-
-def _digest(size: int, oid: str) -> hashlib._Hash:
-    """What an object id is: the digest of the size of a blob, and its bytes."""
-    return hashlib.new(_HASHES[len(oid)], b"blob %d\x00" % size, usedforsecurity=False)

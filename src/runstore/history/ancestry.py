@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runstore import fields
+from runstore import fields, large_text
 from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError
 from runstore.git.log import Commit
@@ -164,7 +164,18 @@ def _status_change(old: JsonObject | None, new: JsonObject) -> tuple[str, str] |
 def _others(old: JsonObject, new: JsonObject) -> list[str]:
     """Where else two records differ: JSON pointers."""
     told = ("/scores/", "/status")
-    return [one.path for one in fields.differences(old, new) if not one.path.startswith(told)]
+    return [one.path for one in fields.differences(*_with_texts_told(old, new)) if not one.path.startswith(told)]
+
+
+def _with_texts_told(old: JsonObject, new: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """Two records in which each large text differs where it stands; as they are if one says no good of its texts."""
+    try:
+        for record in (old, new):
+            if large_text.FIELD in record:
+                large_text.check(record)
+    except InvalidDataError:
+        return old, new
+    return large_text.told_pair(old, new)
 
 
 def since(found: Sequence[Step], now: JsonObject) -> list[Since]:

@@ -21,7 +21,7 @@ from runstore.importers.origin import notes, origin
 from runstore.importers.rows import shown
 from runstore.importers.scan import WAITING, Progress, Scan, scan
 from runstore.importers.source_file import SourceFile
-from runstore.manifest import Identity, MetricDeclaration
+from runstore.manifest import Identity, MetricDeclaration, Provenance
 from runstore.store.durable import real_path
 from runstore.store.writer import RunWriter
 
@@ -43,6 +43,9 @@ class ImportRequest:
     """Declarations of scores; a score without one is declared with the defaults."""
     slices: Sequence[str] = ()
     replace: bool = False
+    large_text: int | None = None
+    """Texts of more than so many bytes are kept beside the run."""
+    provenance: Provenance = field(default_factory=Provenance)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +123,8 @@ def _write(waiting: Path, found: Scan, request: ImportRequest) -> int:
         slices=request.slices,
         origin=origin(request.format, request.records, request.fields, request.decisions, found),
         replace=request.replace,
+        large_text=request.large_text,
+        provenance=request.provenance,
     )
     written = 0
     with writer, waiting.open("rb") as lines:

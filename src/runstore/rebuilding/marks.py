@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 from runstore.errors import InvalidRunError
 
-_MARK = re.compile(rb"(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|\Z)")
+_MARK = re.compile(rb"([<|=>])\1{6,}(?=[ \r\n]|\Z)")
 _OURS, _BASE, _THEIRS, _END = b"<" * 7, b"|" * 7, b"=" * 7, b">" * 7
 _FOLLOWERS = {b"": (_OURS,), _OURS: (_BASE, _THEIRS), _BASE: (_THEIRS,), _THEIRS: (_END,), _END: (_OURS,)}
 
 
 def mark_of(line: bytes) -> bytes | None:
-    """The mark that a line is; None for any other line."""
+    """The mark that a line is, in its usual length; None for any other line."""
     found = _MARK.match(line)
-    return found[1] if found else None
+    return found[1] * 7 if found else None
 
 
 def sides(data: bytes, where: str) -> tuple[bytes, bytes] | None:

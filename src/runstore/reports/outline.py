@@ -1,4 +1,4 @@
-"""The outline of a report: a view in; headline, findings in groups, and what to do next out, the same for every format.
+"""The outline of a report: a view in; headline, findings in groups and measures out, the same for every format.
 
 Nothing here is safe to print: texts of data come out as they went in, and each format makes them safe in its own way.
 """
@@ -6,7 +6,6 @@ Nothing here is safe to print: texts of data come out as they went in, and each 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as member
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from runstore import canonical
 from runstore.canonical import JsonValue
-from runstore.reports import text_safety
 from runstore.reports.numbers import counted
 
 if TYPE_CHECKING:
     from runstore.reports.shapes import Change, ChangeClass, Check, Counts, Field, Finding, Level, Measure, Score, View
 
+_CLAIMS = ("claims", "policy-edited", "gitattributes")
 LEVELS: tuple[Level, ...] = ("invalid", "error", "review", "inconclusive", "warning", "notice")
 """The heaviest first."""
 CLASSES: tuple[ChangeClass, ...] = ("regressed", "removed", "added", "improved", "changed")
@@ -31,10 +30,6 @@ SLICES = 10
 """So many slices of a metric are shown; JSON has them all."""
 _TELLING = ("status", "reason", "output", "target", "input", "tags")
 """Members of a record by what a change of them tells; the others come after."""
-_KEY_ROOM = 80
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
-_BARE_PATH = re.compile(r"[A-Za-z0-9_./-]+\Z")
-_PLAIN = re.compile(r"[ -~]+\Z")
 _WHERE_DROPS_ARE = ("max-drop", "max-relative-drop")
 Interval = tuple[float, float]
 MetricRows = tuple["Measure", list["Measure"], int]
@@ -62,7 +57,7 @@ class Outline:
 
     view: View
     groups: Sequence[Group]
-    """The heaviest level first, in the order of the rules within a level."""
+    """What the change edits of its judges first, then the heaviest level; within a level, in the order of the rules."""
 
     @property
     def headline(self) -> str:
@@ -169,13 +164,6 @@ class Outline:
                 shown = found if len(found) <= most else sorted(found, key=_rise)[:most]
                 yield measure, shown, len(found) - len(shown)
 
-    def steps(self, *, is_page: bool = False) -> list[tuple[str, str]]:
-        """What to do next: (why, command or line of `gate.toml`). The line may hold text of data: a metric's name.
-
-        `is_page`: it is said on the page that has every record, so how to make that page is left out.
-        """
-        return list(_steps(self, is_page=is_page))
-
 
 MeasureKey = tuple[str, str, tuple[str, str] | None]
 """Run, metric, slice."""
@@ -220,8 +208,10 @@ def make(view: Mapping[str, JsonValue]) -> Outline:
     return Outline(view=shaped, groups=sorted(_grouped(shaped["findings"]), key=_weight))
 
 
-def _weight(group: Group) -> int:
-    return LEVELS.index(group.head["level"])
+def _weight(group: Group) -> tuple[bool, bool, int]:
+    """A run that is none comes before all, then claims: who reads on must know by what the rest was judged."""
+    level = group.head["level"]
+    return level != "invalid", group.head["rule"] not in _CLAIMS, LEVELS.index(level)
 
 
 def _grouped(findings: Sequence[Finding]) -> list[Group]:
@@ -271,58 +261,6 @@ _HEADLINES = {
     "REVIEW": _review,
     "INCONCLUSIVE": _inconclusive,
 }
-
-
-_COMPARE = "gate compare BASELINE CURRENT"
-
-
-def _steps(outline: Outline, *, is_page: bool) -> Iterator[tuple[str, str]]:
-    view = outline.view
-    if view["verdict"] == "INVALID":
-        yield "see every fault of a run", f"gate validate {' '.join(_faulty(outline))}"
-    if view["verdict"] in ("REVIEW", "INCONCLUSIVE"):
-        yield "see what each rule read, and why it could not hold", f"{_COMPARE} --explain"
-    if view["changes"] and not is_page:
-        yield "see every record", f"{_COMPARE} --format html:report.html"
-    if view["verdict"] == "FAIL" and "max-regressed" in outline.rules("error"):
-        yield "allow a small drop, in gate.toml", f"metrics.{_key(_worst_metric(view))}.max_drop = 0.01"
-    if view["verdict"] in ("PASS", "FAIL") and view["changes"]:
-        yield "make what is meant the new baseline", 'gate accept CURRENT BASELINE --reason "WHY"'
-    if view["verdict"] in ("PASS", "FAIL") and outline.judged:
-        yield "see what each rule read and allows", f"{_COMPARE} --explain"
-
-
-def _faulty(outline: Outline) -> list[str]:
-    """The folders of the first pair in which a run is not what it claims to be, as words of a shell."""
-    run = next((group.head["run"] for group in outline.groups if group.head["level"] == "invalid"), "")
-    if not run or len(run) > _KEY_ROOM or not _PLAIN.match(run) or text_safety.one_line(run) != run:
-        return ["BASELINE", "CURRENT"]
-    return [_word(f"{side}/{run}") for side in ("BASELINE", "CURRENT")]
-
-
-def _word(path: str) -> str:
-    """A path as one word of a POSIX shell."""
-    quoted = path.replace("'", "'\"'\"'")
-    return path if _BARE_PATH.match(path) else f"'{quoted}'"
-
-
-def _worst_metric(view: View) -> str:
-    """The metric in which most records got worse."""
-    whole = [measure for measure in view["metrics"] if measure["slice"] is None]
-    return max(whole, key=lambda measure: measure["regressed"])["metric"] if whole else "*"
-
-
-def _key(name: str) -> str:
-    """A key of TOML: bare if it can be, else a basic string that no report has to change; `METRIC` for a long one.
-
-    A JSON string of ASCII is one. What a CI runner or a table would take for its own is escaped in TOML's way, too.
-    """
-    if _BARE_KEY.match(name):
-        return name if len(name) <= _KEY_ROOM else "METRIC"
-    text = text_safety.ascii_only(canonical.encode(name).decode()).replace("\x7f", "\\u007f")
-    for sign in "|:#":
-        text = text.replace(sign, f"\\u{ord(sign):04x}") if sign == "|" or sign * 2 in text else text
-    return text if len(text) <= _KEY_ROOM else "METRIC"
 
 
 def special(counts: Counts) -> list[tuple[int, str]]:

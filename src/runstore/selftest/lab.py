@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 
-from runstore import canonical, exact
+from runstore import canonical, exact, large_text
 from runstore.canonical import JsonValue
 from runstore.comparison import Comparison
 from runstore.findings import Rule
@@ -156,8 +156,13 @@ class Lab:
         return found
 
     def with_field(self, indices: Iterable[int], **fields: JsonValue) -> dict[int, JsonObject]:
-        """The records with other fields."""
-        return {index: {**self.specimen.record(index), **fields} for index in indices}
+        """The records with other fields; of large texts that stood there nothing is left."""
+        found = {}
+        for index in indices:
+            record = self.specimen.record(index)
+            gone = [pointer for pointer in large_text.references(record) if pointer.split("/")[1] in fields]
+            found[index] = {**large_text.replaced(record, dict.fromkeys(gone, "")), **fields}
+        return found
 
     def with_tag(self, indices: Iterable[int], tag: str, value: str) -> dict[int, JsonObject]:
         """The records with another value of a tag."""

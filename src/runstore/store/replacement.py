@@ -18,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runstore import canonical
+from runstore import canonical, large_text
 from runstore.errors import InvalidRunError, UsageError
 from runstore.store.durable import BuildFolder, close_synced, named_errors, real_path, sync_folder
+from runstore.store.text_folder import TextFolder
 
 _IGNORE_FILE = ".gitignore"
 _IGNORE_ALL = b"*\n"
@@ -28,7 +29,10 @@ _CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # s
 
 
 class Replacement:
-    """A place to build in, `path`, that becomes `target` on `commit`. Use it as a context manager."""
+    """A place to build in, `path`, that becomes `target` on `commit`. Use it as a context manager.
+
+    Large texts that are built beside `path` come to stand beside the target.
+    """
 
     def __init__(self, target: Path, label: str) -> None:
         """Make the place. Raises UsageError if the target is a link, or if the caller works inside it."""
@@ -46,6 +50,9 @@ class Replacement:
             self._hidden = self._build.path
             self.path = self._build.path = self._hidden / self._target.name
             stack.callback(self._discard)
+            self._texts = TextFolder(self._target.parent, self._hidden / large_text.FOLDER)
+            stack.callback(self._texts.close)
+            self._texts.share()
             mark = self._hidden / _IGNORE_FILE
             with named_errors(mark):
                 mark.write_bytes(_IGNORE_ALL)
@@ -59,6 +66,7 @@ class Replacement:
         """
         if expected is not None and manifest_digest(self._target) != expected:
             raise UsageError(f"{self._label} was changed meanwhile", hint="run again; nothing was written")
+        self._texts.publish()
         self._build.commit(replace=expected is not None)
         shutil.rmtree(self._hidden)
 

@@ -13,12 +13,14 @@ from typing import BinaryIO, Self, TypeVar
 from runstore import canonical, manifest, paths, record, series, shards, summary
 from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError, InvalidRunError, RunExistsError, UsageError
+from runstore.large_text import MAX_BYTES, PREVIEW_BYTES, part
 from runstore.manifest import FileEntry, Identity, Manifest, MetricDeclaration, Provenance, RunStatus
 from runstore.series import Point
 from runstore.source import FolderSource
 from runstore.store.durable import BuildFolder, close_synced, named_errors
 from runstore.store.reader import LINE_BYTES
 from runstore.store.sorting import LineSorter
+from runstore.store.text_folder import TextFolder
 from runstore.summary import Tally
 
 _COPY_BYTES = 1024 * 1024
@@ -46,13 +48,17 @@ class RunWriter:
         notes: str | None = None,
         origin: JsonValue = None,
         replace: bool = False,
+        large_text: int | None = None,
     ) -> None:
         """Start a run at `path`.
 
+        `large_text`: texts of more than so many bytes are kept in files beside the run (docs/large-text.md); at least
+        512. Records that name large texts already are taken as they are: the caller sees to it that these stand there.
         Raises RunExistsError if something stands there (unless `replace`), OSError if the folder cannot be made.
         """
         path = Path(path)
         _check_place(path, replace=replace)
+        _check_limit(large_text)
         self.identity = identity or Identity()
         self.metrics = dict(metrics or {})
         self.slices = manifest.sorted_names(slices)
@@ -68,6 +74,8 @@ class RunWriter:
         self._files: dict[str, FileEntry] = {}
         self._bytes = 0
         self._build = BuildFolder(path)
+        self._large_text = large_text
+        self._texts = TextFolder(path.parent, self._build.path / f"{_SPILL}-texts")
         self._records = LineSorter(self._build.path / _SPILL, record.line_key)
         self._series = LineSorter(self._build.path / f"{_SPILL}-series", series.line_key)
         self._open = True
@@ -91,7 +99,11 @@ class RunWriter:
         Raises InvalidDataError, naming the record and the field, if it is not a record; the run goes on without it.
         """
         fields = dict(values)
+        texts: Iterable[bytes] = ()
         try:
+            if self._large_text is not None:
+                parted = part(fields, self._large_text)
+                fields, texts = parted.record, parted.texts.values()
             line = record.write(fields, self._ranges)
             if len(line) >= LINE_BYTES:
                 raise InvalidRunError(f"the record takes {len(line)} bytes; a line holds {LINE_BYTES - 1}")
@@ -99,6 +111,8 @@ class RunWriter:
             name = fields.get("id")
             where = f"record {name!r}" if isinstance(name, str) else "record without an id"
             raise InvalidRunError(error.message, where=f"{where} {error.where}".strip(), hint=error.hint) from error
+        for text in texts:
+            self._texts.add(text)
         self._tally.add(fields)
         self._bytes += len(line) + 1
         self._records.add(record.record_key(fields), line)
@@ -106,8 +120,7 @@ class RunWriter:
     def log_metric(self, name: str, value: int | float, step: int | None = None) -> None:
         """Add a point of a run-level metric; without `step` it is the final figure. Raises InvalidDataError."""
         point = Point(name=name, value=value, step=step)
-        line = series.to_line(point)
-        series.read(line, self._ranges)
+        line = series.write(point, self._ranges)
         self._points[name] = self._points.get(name, 0) + 1
         self._series.add(point.key, line)
 
@@ -156,15 +169,18 @@ class RunWriter:
             document = manifest.to_json(self._declared())
             manifest.from_json(canonical.decode(canonical.encode(document)))
             self._write_bytes("manifest.json", canonical.encode_document(document))
+            self._texts.publish()
             for folder in self._build.path.glob(f"{_SPILL}*"):
                 shutil.rmtree(folder)
             self._build.commit(replace=self._replace)
         finally:
+            self._texts.close()
             self._build.discard()
 
     def discard(self) -> None:
         """Give up: nothing is written, and what stood at the place before still does."""
         self._open = False
+        self._texts.close()
         self._build.discard()
 
     def _write_document(self, path: str, value: JsonValue) -> None:
@@ -216,6 +232,14 @@ def _check_place(path: Path, *, replace: bool) -> None:
         raise RunExistsError(f"{path} already exists", hint="choose another place, or replace it with --replace")
     if not path.is_dir() or not FolderSource(path).is_run:
         raise UsageError(f"{path} is not a run and is not replaced", hint="remove it yourself, or choose another place")
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and not PREVIEW_BYTES <= limit <= MAX_BYTES:
+        raise UsageError(
+            f"large_text is {limit}: a text is large from more than {PREVIEW_BYTES} to {MAX_BYTES} bytes",
+            hint="16384 keeps what people read in one go in the record",
+        )
 
 
 def _distinct(lines: Iterable[bytes], key: Callable[[bytes], _Key], describe: Callable[[_Key], str]) -> Iterator[bytes]:

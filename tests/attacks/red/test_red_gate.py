@@ -13,8 +13,8 @@ from runstore.errors import InvalidRunError
 from runstore.manifest import Dataset, Identity
 from runstore.policy import Policy
 from runstore.store.reader import read_run
+from tests import command_line
 from tests.attacks.arena import SIDES, compare, two_runs
-from tests.command_line import gate
 from tests.factories import (
     HIGHER,
     LOWER,
@@ -27,6 +27,7 @@ from tests.factories import (
     scored,
     write_run,
 )
+from tests.repositories import gate
 
 
 def runs(folder: Path, records: list[Record]) -> None:
@@ -127,7 +128,7 @@ def test_two_long_lists_of_few_values_are_compared_in_good_time(tmp_path: Path) 
     after: list[Record] = [scored(f"r{n}", output=[0, 1] * 500) for n in range(10)]
     write_run(tmp_path / "baseline", before)
     write_run(tmp_path / "current", after)
-    assert gate(tmp_path, "compare", "baseline", "current", timeout_s=10).code == 0
+    assert command_line.gate(tmp_path, "compare", "baseline", "current", timeout_s=10).code == 0
 
 
 @pytest.mark.parametrize("command", [("compare", "baseline", "current"), ("validate", "current")])
@@ -212,7 +213,7 @@ def test_a_volatile_that_is_a_link_is_refused(tmp_path: Path) -> None:
 def test_a_policy_of_dotted_keys_without_end_is_answered_in_good_time(tmp_path: Path) -> None:
     two_runs(tmp_path)
     (tmp_path / "gate.toml").write_text("a" + ".a" * 100_000 + "=1\n")
-    assert gate(tmp_path, "compare", "baseline", "current", timeout_s=10).code == 2
+    assert command_line.gate(tmp_path, "compare", "baseline", "current", timeout_s=10).code == 2
 
 
 def test_a_manifest_without_end_is_refused_before_it_is_parsed(tmp_path: Path) -> None:

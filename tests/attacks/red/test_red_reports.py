@@ -30,8 +30,8 @@ from runstore.policy import Policy, from_toml
 from runstore.reports import cases, junit, marks, text_safety
 from runstore.store.reader import read_run
 from tests.ci_views import NAMES, check, finding, saved
-from tests.command_line import gate
 from tests.factories import Record, scored, unsynced, write_run
+from tests.repositories import gate
 from tests.strategies import METRICS, pairs_of_runs
 
 View = dict[str, Any]

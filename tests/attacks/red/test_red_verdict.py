@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from runstore.manifest import MetricDeclaration
+from tests import command_line
 from tests.attacks.arena import compare
-from tests.command_line import gate
 from tests.factories import HIGHER, SHARE, passing, scored, write_run
+from tests.repositories import gate
 
 _HUGE = f"0x{'f' * 5000}"  # 6,000 decimal digits: Python reads such a number and refuses to write it
 _WAIVER = 'metric = "acc"\nrecord = "r000"\nceiling = 1\nowner = "a"\nreason = "b"\nexpires = 2030-01-01\n'
@@ -82,7 +83,7 @@ def test_the_dots_of_a_line_are_counted_past_what_is_no_end_of_line_in_toml(tmp_
 def test_many_rules_are_read_in_proportion_to_their_number(tmp_path: Path) -> None:
     rules = (f'[[slices]]\ntag = "lang"\nmax_drop = {number}\n' for number in range(5000))
     policy(tmp_path, "".join(rules))
-    assert gate(tmp_path, "config", "check", timeout_s=20).code == 0
+    assert command_line.gate(tmp_path, "config", "check", timeout_s=20).code == 0
 
 
 def test_an_empty_entry_of_the_cache_does_not_say_that_trials_are_alone(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from runstore.canonical import JsonValue
-from runstore.reports import numbers, outline, text_safety
+from runstore.reports import advice, numbers, outline, text_safety
 from runstore.reports.html import metrics, payload, reasons, records, worst
 from runstore.reports.html.records import Known
 from runstore.reports.outline import Outline
@@ -93,6 +93,7 @@ def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 1
         single=_single(contents),
         runs=contents.view["runs"][:_RUNS],
         script_hash=_digest(script),
+        steps=list(advice.steps(contents, is_page=True)),
         style=Markup(style),  # our own file, without text of data
         style_hash=_digest(style),
         table=metrics.table(contents, page_plots.metrics(view)),

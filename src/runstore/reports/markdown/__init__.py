@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runstore.canonical import JsonValue
-from runstore.reports import numbers, outline
+from runstore.reports import advice, numbers, outline
 from runstore.reports.markdown import records
 from runstore.reports.markdown.code import LONG, MIDDLE, code, line, marker
 from runstore.reports.markdown.metrics import tables
@@ -50,7 +50,7 @@ def render(view: Mapping[str, JsonValue], *, color: bool = False, width: int = 1
     contents = outline.make(view)
     verdict = contents.view["verdict"]
     first = f"{marker(*contents.identity())}\n## {_SIGN[verdict]} {verdict}: {contents.headline}\n"
-    steps = "".join(f"- {why.capitalize()}: {line(one_line(text))}\n" for why, text in contents.steps())
+    steps = "".join(f"- {why.capitalize()}: {line(one_line(text))}\n" for why, text in advice.steps(contents))
     last = f"\n{steps}" if steps else ""
     room = LIMIT_BYTES - _size(first) - _size(last) - _NOTE_ROOM
     body, left_out = "", Counter[str]()

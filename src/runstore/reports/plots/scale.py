@@ -59,8 +59,9 @@ def spanning(values: Iterable[float], *, start: float, end: float, margin: float
     if span <= max(_LEAST_SPAN, _RELATIVE_SPAN * max(abs(low), abs(high))):
         reach = max(abs(low), abs(high)) / 10
         reach = reach if reach > _LEAST_SPAN else 1.0
-        return Scale(low=low - reach, high=high + reach, start=start, end=end)
-    return Scale(low=low - margin * span, high=high + margin * span, start=start, end=end)
+    else:
+        reach = margin * span
+    return Scale(low=max(low - reach, -_MOST), high=min(high + reach, _MOST), start=start, end=end)
 
 
 def step_for(span: float, most: int) -> float:

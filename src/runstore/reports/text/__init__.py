@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from runstore.canonical import JsonValue
-from runstore.reports import numbers, outline
+from runstore.reports import advice, numbers, outline
 from runstore.reports.outline import Group, Outline
 from runstore.reports.text import metrics, records
 from runstore.reports.text.paper import Paper, paper
@@ -97,6 +97,6 @@ def _compared(contents: Outline, sheet: Paper) -> str:
 
 
 def _next(contents: Outline, sheet: Paper) -> Iterator[str]:
-    for index, (why, line) in enumerate(contents.steps()):
+    for index, (why, line) in enumerate(advice.steps(contents)):
         yield from sheet.wrapped(f"{'or' if index else 'Next:'} {why}:", "")
         yield f"  {one_line(line)}"
