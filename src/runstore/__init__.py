@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr_
     from runstore.store.reader import Run as Run
     from runstore.store.reader import read_run as read_run
     from runstore.store.writer import RunWriter as RunWriter
+    from runstore.tracking import ExperimentTracker as ExperimentTracker
+    from runstore.tracking import TrackingConfig as TrackingConfig
+    from runstore.tracking import auto_track as auto_track
+    from runstore.tracking import create_tracker as create_tracker
     from runstore.verification import verify as verify
 
 __version__ = "0.1.0"
@@ -27,6 +31,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Comparison": "runstore.comparison",
     "Dataset": "runstore.manifest",
+    "ExperimentTracker": "runstore.tracking",
     "Identity": "runstore.manifest",
     "Manifest": "runstore.manifest",
     "MetricDeclaration": "runstore.manifest",
@@ -35,8 +40,11 @@ _HOME = {
     "Run": "runstore.store.reader",
     "RunWriter": "runstore.store.writer",
     "RunstoreError": "runstore.errors",
+    "TrackingConfig": "runstore.tracking",
     "Verdict": "runstore.findings",
+    "auto_track": "runstore.tracking",
     "compare": "runstore.comparison",
+    "create_tracker": "runstore.tracking",
     "read_run": "runstore.store.reader",
     "verify": "runstore.verification",
 }

@@ -24,6 +24,8 @@ RunStatus = Literal["completed", "failed", "killed"]
 DIRECTIONS = ("higher", "lower")
 RUN_STATUSES = ("completed", "failed", "killed")
 AGGREGATES = ("mean", "last", "min", "max")
+NOT_FINISHED = "not finished"
+"""What the status of a run begins with while it is being written: no status of the format, so every reader refuses."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _RUN_ID = re.compile(r"[0-9a-f]{32}\Z")
 
@@ -190,6 +192,10 @@ def from_json(value: JsonValue) -> Manifest:
         )
     parts = root.record(_REQUIRED, ("notes", "origin"))
     parts["format"].integer(least=1)
+    status = parts["status"].value
+    if isinstance(status, str) and status.startswith(NOT_FINISHED):
+        hint = "wait for its process; if that was killed, `gate recover` of its folder finishes it, and loses nothing"
+        parts["status"].fail("the run is not finished", hint=hint)
     manifest = Manifest(
         identity=_identity(parts["identity"]),
         metrics={name: _declaration(node) for name, node in parts["metrics"].members()},

@@ -25,7 +25,7 @@ from runstore.shape import escape, kind
 
 VERSION = 1
 NAMES = (
-    "blame", "calibration", "comparison", "history", "manifest", "point", "policy", "record", "selftest",
+    "blame", "calibration", "comparison", "export", "history", "manifest", "point", "policy", "record", "selftest",
     "summary", "verdict",
 )  # fmt: skip
 _SHOWN_CHARS = 60

@@ -93,6 +93,8 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
     verify(read_run(tmp_path / "runs" / "today"))
+    [tracked] = (tmp_path / "experiments" / "demo").iterdir()
+    verify(read_run(tracked))
 
 
 def test_the_example_runs_are_what_their_script_makes(tmp_path: Path) -> None:

@@ -180,3 +180,12 @@ def test_an_unknown_name_is_answered_with_the_nearest_known() -> None:
     with pytest.raises(InvalidDataError) as refused:
         manifest.from_json(document)
     assert refused.value.hint == "did you mean 'metrics'?"
+
+
+def test_a_run_that_is_not_finished_says_so_and_what_finishes_it() -> None:
+    document: Any = manifest.to_json(FULL)
+    document["status"] = "not finished: whatever a writer says of it"
+    with pytest.raises(InvalidDataError) as refused:
+        manifest.from_json(document)
+    assert (refused.value.where, refused.value.message) == ("/status", "the run is not finished")
+    assert "`gate recover`" in refused.value.hint
