@@ -80,6 +80,8 @@ class SmallMlflow:
     seen: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     artifact_scheme: str = "mlflow-artifacts"
+    pause_s: float = 0
+    """How long each request of the API takes before it is looked at."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def forget(self) -> None:
@@ -191,6 +193,7 @@ def _shown(pairs: dict[str, str]) -> list[Json]:
 class _SmallHandler(_Handler):
     def _api(self, app: SmallMlflow, sent: Json) -> None:
         verb = urlsplit(self.path).path.removeprefix("/api/2.0/mlflow/")
+        time.sleep(app.pause_s)
         try:
             with app.lock:
                 self.answer(200, json.dumps(app.call(verb, sent)).encode())

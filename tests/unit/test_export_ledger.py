@@ -163,3 +163,22 @@ def test_a_budget_counts_down_and_then_says_what_to_do() -> None:
         budget.left()
     assert "--timeout" in caught.value.hint
     assert waits == [0.5]
+
+
+def test_one_job_after_the_other_pushes_a_plan(tmp_path: Path) -> None:
+    ledger, other = Ledger(tmp_path, Told()), Ledger(tmp_path, Told())
+    with ledger.turn(PLAN, Deadline(5)):
+        with pytest.raises(ExportError, match="seconds"), other.turn(PLAN, Deadline(0.1)):
+            raise AssertionError("two have the turn")
+        with other.turn(replace(PLAN, run_id="f" * 32), Deadline(0.1)):
+            other.keep(PLAN, {"sent": 1})
+    with other.turn(PLAN, Deadline(0.1)):
+        pass
+
+
+def test_where_no_ledger_can_be_there_is_no_turn(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (None, tmp_path / "file"):
+        told = Told()
+        with Ledger(folder, told).turn(PLAN, Deadline(1)), Ledger(folder, told).turn(PLAN, Deadline(1)):
+            assert told == []

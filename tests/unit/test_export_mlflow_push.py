@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -383,3 +384,36 @@ def test_killed_at_any_request_the_next_export_is_whole(
 ) -> None:
     made_run(tmp_path / "run", points=1500)
     _kill_at(stop, tmp_path, *small, remembers=remembers)
+
+
+def pushed_at_once(run: Run, address: str, jobs: int) -> list[Receipt]:
+    """What jobs that know nothing of each other come to."""
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(lambda _: push(run, address), range(jobs)))
+
+
+def test_jobs_at_once_send_no_point_twice(tmp_path: Path, small: tuple[str, SmallMlflow]) -> None:
+    address, app = small
+    app.pause_s = 0.03  # so that all of them look before any has sent
+    run = made_run(tmp_path / "run", points=1500)
+    receipts = pushed_at_once(run, address, 5)
+    assert len({one.remote_id for one in receipts}) == 1
+    assert differences(run, address) == []
+    assert [one.created for one in receipts].count(True) == 1
+
+
+@pytest.mark.parametrize("left_after", [3, 5, 7])
+def test_jobs_at_once_go_on_with_what_a_dead_job_left_and_send_no_point_twice(
+    tmp_path: Path, small: tuple[str, SmallMlflow], left_after: int
+) -> None:
+    address, app = small
+    run = made_run(tmp_path / "run", points=1500)
+    with faulty_way(address) as (place, way):
+        way.choose = lambda number, method, path: "drop" if number >= left_after else "pass"
+        with pytest.raises(ExportError):
+            exporter.push(planned(run, place), run, visit(timeout_s=0.5))
+        way.choose = lambda number, method, path: "pass"
+        app.pause_s = 0.03
+        pushed_at_once(run, place, 4)
+        assert differences(run, place) == []
+    assert len(app.living()) == 1

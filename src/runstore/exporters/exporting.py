@@ -103,20 +103,23 @@ def export_run(run: Run, errand: Errand) -> Export:
     def keep(progress: Mapping[str, JsonValue]) -> None:
         errand.ledger.keep(known, {name: secrets.hide_within(value) for name, value in progress.items()})
 
-    visit = Visit(
-        environment=errand.options.environment,
-        budget=errand.budget,
-        progress=errand.ledger.progress(known),
-        keep=keep,
-        warn=lambda text: errand.warn(secrets.hide(text)),
-    )
+    def visit() -> Visit:
+        return Visit(
+            environment=errand.options.environment,
+            budget=errand.budget,
+            progress=errand.ledger.progress(known),
+            keep=keep,
+            warn=lambda text: errand.warn(secrets.hide(text)),
+        )
+
     receipt = None
     with _told_safely(secrets):
         if not errand.dry_run:
             refuse_conflicts(plan)
-            receipt = _without_secrets(errand.exporter.push(plan, run, visit), secrets)
-            errand.ledger.finish(known, receipt)
-        found = list(errand.exporter.verify(plan, run, visit)) if errand.verify else None
+            with errand.ledger.turn(known, errand.budget):
+                receipt = _without_secrets(errand.exporter.push(plan, run, visit()), secrets)
+                errand.ledger.finish(known, receipt)
+        found = list(errand.exporter.verify(plan, run, visit())) if errand.verify else None
     if found is not None:
         found = [replace(one, found=None if one.found is None else secrets.hide(one.found)) for one in found]
     return Export(label=run.label, plan=plan, receipt=receipt, differences=found)

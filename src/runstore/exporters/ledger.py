@@ -20,7 +20,7 @@ from pathlib import Path
 from runstore import canonical
 from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError, UsageError
-from runstore.exporters.contract import Plan, Receipt
+from runstore.exporters.contract import Budget, Plan, Receipt
 from runstore.shape import Node
 from runstore.store.durable import real_path, replaced_file
 
@@ -80,6 +80,28 @@ class Ledger:
         entry = self._entry(plan)
         kept = entry.get("progress") if entry else None
         return kept if isinstance(kept, dict) else {}
+
+    @contextmanager
+    def turn(self, plan: Plan, budget: Budget) -> Iterator[None]:
+        """Keep other jobs of this ledger from pushing the same plan; wait for one that does. Raises ExportError."""
+        descriptor = self._turn_file(plan)
+        if descriptor is None:
+            yield
+            return
+        try:
+            while not _try_lock(descriptor):
+                budget.pause(_LOCK_PAUSE_S)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _turn_file(self, plan: Plan) -> int | None:
+        """The file whose lock is the turn, open; None where there can be none, of which writing the ledger warns."""
+        file = self._file(plan.backend, plan.target, plan.run_id)
+        try:
+            return None if file is None else _open_lock(file, ".turn")
+        except (OSError, UsageError):
+            return None
 
     def receipt(self, plan: Plan) -> Receipt | None:
         """The receipt of a finished push of this plan; None if it is not known to be finished."""
@@ -200,8 +222,7 @@ def _checked(node: Node) -> Entry:
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
     """Hold the lock of a file's writers; the system lets go of it when a holder dies."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    descriptor = _open_lock(file, ".lock")
     try:
         _lock(descriptor)
         yield
@@ -209,13 +230,25 @@ def _locked(file: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _open_lock(file: Path, suffix: str) -> int:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(file.with_suffix(suffix), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+
+
 def _lock(descriptor: int) -> None:
     """Wait a while for the lock, then go on without: the writing is atomic still, and what gets lost is only time."""
     for _ in range(_LOCK_TRIES):
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_LOCK_PAUSE_S)
-        except OSError:  # a place without locks
-            return None
-    return None
+        if _try_lock(descriptor):
+            return
+        time.sleep(_LOCK_PAUSE_S)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Whether the lock is ours, or there are none in this place."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a place without locks
+        pass
+    return True

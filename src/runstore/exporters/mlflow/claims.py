@@ -22,36 +22,43 @@ SAW = "runstore.saw"
 """The tag that holds a view: ids, joined by spaces."""
 MAKER = "runstore.maker"
 """The tag by which the maker of a run knows it again."""
-_PATIENCE_S = 3.0
-"""How long a maker may take from making its run to writing its view, before it counts as dead."""
-_PAUSE_S = 0.1
+PATIENCE_S = 3.0
+"""How long a job may do nothing that is seen, as between making its run and writing its view, before it is dead."""
+PAUSE_S = 0.1
 _MOST_SEEN = 100  # ids that a tag has room for
 RUNNING = "RUNNING"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """The run for a plan; `fresh` if nobody else can have sent anything to it."""
+    """The run for a plan.
+
+    `fresh` if nobody else can have sent anything to it, `is_mine` if this job made it, `is_left` if whoever made it is
+    known to be gone.
+    """
 
     run: RemoteRun
-    fresh: bool
+    fresh: bool = False
+    is_mine: bool = False
+    is_left: bool = False
 
 
 def claim(server: Server, plan: MlflowPlan, experiment: str, start_ms: int, budget: Budget) -> Claim:
     """The one run for a plan, found or made. Raises ExportError."""
     found = server.search(experiment, KEY, plan.key)
     if found:
-        return Claim(run=settle(_viewed(server, plan, experiment, found, budget)), fresh=False)
+        settled = settle(_viewed(server, plan, experiment, found, budget))
+        return Claim(run=settled, is_left=SAW not in settled.tags or bool(plan.live))
     mine = _make(server, plan, experiment, start_ms, budget)
     seen = server.search(experiment, KEY, plan.key)
     ids = sorted({mine.id, *(one.id for one in seen)})
     server.set_tag(mine.id, SAW, " ".join(ids[:_MOST_SEEN]))
     if ids == [mine.id]:
-        return Claim(run=mine, fresh=True)
+        return Claim(run=mine, fresh=True, is_mine=True)
     winner = settle(_viewed(server, plan, experiment, seen, budget))
     if winner.id != mine.id:
         server.delete_run(mine.id)
-    return Claim(run=winner, fresh=False)
+    return Claim(run=winner, is_mine=winner.id == mine.id)
 
 
 def _make(server: Server, plan: MlflowPlan, experiment: str, start_ms: int, budget: Budget) -> RemoteRun:
@@ -73,9 +80,9 @@ def _viewed(
 ) -> Sequence[RemoteRun]:
     """The runs with the key, when each maker that lives has written its view."""
     waited = 0.0
-    while waited < _PATIENCE_S and any(one.status == RUNNING and SAW not in one.tags for one in found):
-        budget.pause(_PAUSE_S)
-        waited += _PAUSE_S
+    while waited < PATIENCE_S and any(one.status == RUNNING and SAW not in one.tags for one in found):
+        budget.pause(PAUSE_S)
+        waited += PAUSE_S
         found = server.search(experiment, KEY, plan.key) or found
     return found
 

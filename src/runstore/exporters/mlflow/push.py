@@ -15,6 +15,7 @@ from runstore.exporters.mlflow.mirrored import take_up
 from runstore.exporters.mlflow.model import FINGERPRINT, KEY, PARENT, PREVIOUS, RUN_ID, MlflowPlan
 from runstore.exporters.mlflow.rest import RemoteRun, Server
 from runstore.exporters.mlflow.sending import Sending
+from runstore.exporters.mlflow.turns import take_turn
 from runstore.store.reader import Run
 
 
@@ -30,6 +31,8 @@ def push(plan: MlflowPlan, run: Run, visit: Visit) -> Receipt:
             take_up(server, plan, experiment)
         taken = claim(server, plan, experiment, now, visit.budget)
         remote = taken.run
+        if not taken.is_mine and visit.progress.get("run") != remote.id:
+            remote = take_turn(server, taken, visit.budget)
         whole = remote.status != RUNNING and remote.tags.get(FINGERPRINT) == plan.fingerprint
         if not whole:
             if remote.status != RUNNING:
