@@ -1,7 +1,8 @@
 """Spreading the join of two sharded runs over processors: parts that share no key, joined apart, added up in order.
 
-A part is a range of shards that both sides cut at the same id. Everything a part gives adds, so the result does not
-depend on how many parts there are. Small runs, and systems that cannot fork, are joined in one piece.
+A part is a range of shards that both sides cut at the same id. There are more parts than processors, and whoever is
+done takes the next one. Everything a part gives adds, so the result does not depend on how many there are or on who
+joined which. Small runs, and systems that cannot fork, are joined in one piece.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 from runstore.change import ChangeClass
@@ -26,6 +29,10 @@ from runstore.verification import Progress, no_progress
 _SPREAD_FROM_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
 _KEPT_BYTES = 16 * 1024 * 1024
+_PARTS_EACH = 16
+"""So many parts for each processor: what the last one has to do alone is small, and so is the queue."""
+_NUMBER_BYTES = 4
+"""A write of so few bytes to a pipe is read as one: POSIX, and each number comes out whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
-    changes: Changes
+class _Seen:
+    """What the order of the parts and the number of their lines are checked by."""
+
     differing: int
     alone: int
     last: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one process found in the parts that it joined, by their numbers; the error is of the last of them."""
+
+    changes: Changes
+    seen: dict[int, _Seen]
+    error: tuple[int, BaseException] | None = None
 
 
 def differences(
@@ -56,21 +73,28 @@ def differences(
     _keep_freed_memory()
     wanted = processors or _processors()
     size = sum(run.manifest.files[path].size for run in (baseline, current) for path in run.record_files)
-    parts = split(baseline, current, wanted if size >= _SPREAD_FROM_BYTES and hasattr(os, "fork") else 1)
-    workers = [_Worker(baseline, current, lens, part) for part in parts[1:]]
+    if size < _SPREAD_FROM_BYTES or not hasattr(os, "fork"):
+        wanted = 1
+    parts = split(baseline, current, wanted * _PARTS_EACH if wanted > 1 else 1)
+    queue = _Queue(len(parts))
+    workers = [_Worker(baseline, current, lens, parts, queue) for _ in range(min(wanted, len(parts)) - 1)]
     try:
-        results = [_join(baseline, current, lens, parts[0], progress), *(worker.result() for worker in workers)]
+        shares = [_join(baseline, current, lens, parts, queue, progress), *(worker.result() for worker in workers)]
     finally:
         for worker in workers:
             worker.stop()
-    _check_order(current, parts, results)
-    changes = results[0].changes
-    for result in results[1:]:
-        changes.absorb(result.changes)
+        queue.close()
+    if errors := sorted((share.error for share in shares if share.error), key=itemgetter(0)):
+        raise errors[0][1]  # parts are taken in order, so it is the first there is
+    seen = [one for _, one in sorted(chain.from_iterable(share.seen.items() for share in shares))]
+    _check_order(current, parts, seen)
+    changes = shares[0].changes
+    for share in shares[1:]:
+        changes.absorb(share.changes)
     # The baseline's number of lines was counted when it was verified; what was not handed out is equal on both sides.
-    equal = baseline.record_count - sum(result.differing for result in results)
-    pairs = sum(result.differing for result in results) - changes.counts[ChangeClass.REMOVED]
-    current.check_lines(equal + pairs + sum(result.alone for result in results), current.record_files)
+    equal = baseline.record_count - sum(one.differing for one in seen)
+    pairs = sum(one.differing for one in seen) - changes.counts[ChangeClass.REMOVED]
+    current.check_lines(equal + pairs + sum(one.alone for one in seen), current.record_files)
     return changes, equal
 
 
@@ -108,39 +132,68 @@ def split(baseline: Run, current: Run, parts: int) -> list[Part]:
     ]
 
 
-def _join(baseline: Run, current: Run, lens: Lens, part: Part, progress: Progress) -> _Result:
+class _Queue:
+    """The numbers of parts that nobody has taken yet, in order; processes that were forked off take from it, too."""
+
+    def __init__(self, parts: int) -> None:
+        self._reader, writer = os.pipe()
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in range(parts)))
+
+    def take(self) -> Iterator[int]:
+        """Number after number, until none is left."""
+        while number := os.read(self._reader, _NUMBER_BYTES):
+            yield int.from_bytes(number, "big")
+
+    def close(self) -> None:
+        """Leave what is not taken."""
+        os.close(self._reader)
+
+
+def _join(
+    baseline: Run, current: Run, lens: Lens, parts: Sequence[Part], queue: _Queue, progress: Progress = no_progress
+) -> _Share:
+    """Join parts as long as there are any. After an error nobody takes another one."""
     changes = Changes(lens)
-    join = Join(baseline, current, (part.baseline, part.current), progress)
-    collect(join, changes)
+    seen: dict[int, _Seen] = {}
+    for number in queue.take():
+        join = Join(baseline, current, (parts[number].baseline, parts[number].current), progress)
+        try:
+            collect(join, changes)
+        except (RunstoreError, OSError) as error:
+            for _ in queue.take():
+                pass
+            return _Share(changes, seen, (number, error))
+        seen[number] = _Seen(join.differing, join.alone, join.last)
     changes.settle()
-    return _Result(changes, join.differing, join.alone, join.last)
+    return _Share(changes, seen)
 
 
-def _check_order(current: Run, parts: Sequence[Part], results: Sequence[_Result]) -> None:
+def _check_order(current: Run, parts: Sequence[Part], seen: Sequence[_Seen]) -> None:
     """Refuse a current run in which a part does not come after the one before it. Raises InvalidRunError."""
-    last = results[0].last
-    for part, result in zip(parts[1:], results[1:], strict=True):
+    last = seen[0].last
+    for part, one in zip(parts[1:], seen[1:], strict=True):
         if last and part.first is not None and line_id(last) >= part.first.encode():
             where = current.where(part.current[0], 1)
             raise InvalidRunError("the shard starts before the one before it ends", where=where)
-        last = result.last or last
+        last = one.last or last
 
 
 class _Worker:
-    """A forked process that joins one part and sends back what it found."""
+    """A forked process that joins parts and sends back what it found."""
 
-    def __init__(self, baseline: Run, current: Run, lens: Lens, part: Part) -> None:
+    def __init__(self, baseline: Run, current: Run, lens: Lens, parts: Sequence[Part], queue: _Queue) -> None:
         reader, writer = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         self._process: int | None = os.fork()
         if self._process == 0:
             os.close(reader)
-            _work(writer, baseline, current, lens, part)
+            _work(writer, baseline, current, lens, parts, queue)
         os.close(writer)
         self._reader = reader
 
-    def result(self) -> _Result:
+    def result(self) -> _Share:
         """Wait for what the worker found, or raise the error it met."""
         chunks = []
         while chunk := os.read(self._reader, _READ_BYTES):
@@ -152,7 +205,7 @@ class _Worker:
             raise StorageError("a worker process was killed", hint="is the machine out of memory?") from None
         if isinstance(found, BaseException):
             raise found
-        assert isinstance(found, _Result)
+        assert isinstance(found, _Share)
         return found
 
     def stop(self) -> None:
@@ -168,12 +221,10 @@ class _Worker:
             self._process = None
 
 
-def _work(writer: int, baseline: Run, current: Run, lens: Lens, part: Part) -> None:
+def _work(writer: int, baseline: Run, current: Run, lens: Lens, parts: Sequence[Part], queue: _Queue) -> None:
     """The worker's whole life. It never returns into the code that forked it."""
     try:
-        found: _Result | BaseException = _join(baseline, current, lens, part, no_progress)
-    except (RunstoreError, OSError) as error:
-        found = error
+        found: _Share | BaseException = _join(baseline, current, lens, parts, queue)
     except BaseException as error:  # noqa: BLE001  # sent to the parent, whose boundary reports it
         found = RuntimeError(f"{type(error).__name__} in a worker: {error}")
         for frame in traceback.extract_tb(error.__traceback__):

@@ -129,7 +129,7 @@ def test_a_worker_with_much_to_say_does_not_keep_a_parent_that_has_failed(tmp_pa
     work = """if os.getpid() == parent:
         time.sleep(1)
         raise OSError(5, "Input/output error")
-    return parallel._Result(bytes(1_000_000), 0, 0, b"")
+    return parallel._Share(bytes(1_000_000), {})
 """
     with spread(tmp_path, work) as process:
         said = process.communicate(timeout=WITHIN_S)

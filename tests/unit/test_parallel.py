@@ -78,6 +78,39 @@ def test_what_a_worker_refuses_is_refused_with_its_place(tmp_path: Path) -> None
         assert refused.value.where.endswith("/scores/acc")
 
 
+def test_of_several_lines_that_are_refused_the_first_is_told(tmp_path: Path) -> None:
+    write_run(tmp_path / "b", records())
+    place = write_run(tmp_path / "c", records(acc=0))
+    files = read_run(place).record_files
+    for file in files[1:]:
+        line = (place / file).read_bytes().splitlines()[-1]
+        replace_bytes(place, line, line.replace(b":0}", b":9}"), file)
+    baseline, current = read_run(tmp_path / "b"), read_run(place)
+    for processors in (1, *[3] * 20):
+        with pytest.raises(InvalidDataError, match="outside the declared range") as refused:
+            parallel.differences(baseline, current, lens(current), processors=processors)
+        assert f"{place}/{files[1]}:" in refused.value.where
+
+
+def test_each_part_is_taken_once_and_none_after_an_error(tmp_path: Path) -> None:
+    queue = parallel._Queue(5)
+    first, second = queue.take(), queue.take()
+    assert [next(first), next(second), next(first)] == [0, 1, 2]
+    assert [*first, *second] == [3, 4]
+    queue.close()
+    write_run(tmp_path / "b", records())
+    place = write_run(tmp_path / "c", records(acc=0))
+    file = read_run(place).record_files[0]
+    line = (place / file).read_bytes().splitlines()[0]
+    replace_bytes(place, line, line.replace(b":0}", b":9}"), file)
+    baseline, current = read_run(tmp_path / "b"), read_run(place)
+    parts = parallel.split(baseline, current, 4)
+    queue = parallel._Queue(len(parts))
+    share = parallel._join(baseline, current, lens(current), parts, queue)
+    assert (share.seen, share.error and share.error[0], list(queue.take())) == ({}, 0, [])
+    queue.close()
+
+
 @pytest.mark.parametrize("twin", [True, False])
 def test_parts_that_do_not_come_one_after_the_other_are_refused(tmp_path: Path, twin: bool) -> None:
     """Each part is in order by itself; only together are they not."""
