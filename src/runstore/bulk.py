@@ -7,7 +7,8 @@ batch in one go, and what `record` asks of each field of each record is asked of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
+from itertools import compress, repeat
+from operator import contains, itemgetter
 
 from runstore import canonical, large_text
 from runstore.canonical import MAX_SAFE_INTEGER, JsonValue
@@ -16,6 +17,7 @@ from runstore.record import PREFIX, SOUND, JsonObject, Ranges, is_sound, sound_s
 
 _OUTPUT = b',"output":'
 _SCORES = b',"scores":{'
+_TEXT_THEN_SCORES = b'"' + _SCORES
 _REPEAT = b'"repeat":'
 _REPEAT_BYTES = len(_REPEAT) + 16  # the mark and the digits of the largest integer
 
@@ -31,7 +33,7 @@ def read_pairs(
     """The records of pairs of lines with one id: the first verified before, the second checked in full here.
 
     Of the first only the fields from `output` or `scores` on are parsed; and of the second, what follows a beginning
-    that both share: see `_cut`. Returns None if any of them needs a closer look: then ask `record.read_pair` of each.
+    that both share: see `_cut_at_output`. Returns None if any of them needs a closer look: ask `record.read_pair` then.
     """
     for cut in (_cut_at_output, _cut_at_scores):
         cuts = list(map(cut, verified, lines))
@@ -54,40 +56,51 @@ def _read(rests: Sequence[bytes], pieces: Sequence[bytes]) -> tuple[list[JsonObj
 # When both lines are the same up to a mark, `,"scores":{` or `,"output":`, only the rest of the other line is read.
 # That is exact: the rest of the verified line from the same mark, a brace before it, is parsed too, and if the mark
 # stood inside a nested value, that rest would have a closing brace too many. (Nor can it stand inside a string, where a
-# quote has a backslash before it.) So it stands in the record itself, after a verified beginning.
+# quote has a backslash before it.) So it stands in the record itself, after a verified beginning. Where between the two
+# marks there is but a text without quotes, the rest from the second says as much as that from the first; and if the
+# first quote after the first byte of that value ends a text before the second mark, it is so: no other quote of an
+# object, an array or a text with quotes can be followed by that mark.
 
 
 def _cut_at_output(verified: bytes, line: bytes) -> Cut | None:
     start = verified.find(_OUTPUT)
-    return _cut(verified, line, start, start + len(_OUTPUT)) if start > 0 else None
+    if start <= 0:
+        return None
+    value = start + len(_OUTPUT)
+    end = verified.find(b'"', value + 1)
+    rest = end + 1 if verified.startswith(_TEXT_THEN_SCORES, end) else start
+    return _cut(verified, line, start, value, rest)
 
 
 def _cut_at_scores(verified: bytes, line: bytes) -> Cut | None:
     start = verified.rfind(_SCORES)
     if start <= 0 or _REPEAT in verified[max(0, start - _REPEAT_BYTES) : start]:
         return None  # which trial it is would not be seen
-    return _cut(verified, line, start, start + len(_SCORES))
+    return _cut(verified, line, start, start + len(_SCORES), start)
 
 
-def _cut(verified: bytes, line: bytes, start: int, end: int) -> Cut | None:
-    if line[:end] == verified[:end]:
-        return b"{" + verified[start + 1 :], b"{" + line[start + 1 :]
-    return (b"{" + verified[start + 1 :], line) if line.startswith(PREFIX) else None
+def _cut(verified: bytes, line: bytes, start: int, end: int, rest: int) -> Cut | None:
+    """The cut of a verified line at `rest`, and of the other at the mark from `start` to `end` if both are the same."""
+    if line.startswith(verified[:end]):
+        return b"{" + verified[rest + 1 :], b"{" + line[start + 1 :]
+    return (b"{" + verified[rest + 1 :], line) if line.startswith(PREFIX) else None
 
 
 def _all_sound(before: Sequence[JsonObject], after: Sequence[JsonObject], ranges: Ranges) -> bool:
     """Whether all records `after` are sound (see `record.SOUND`), and none of either side says which trial it is."""
-    if any("repeat" in fields for fields in before):
+    if True in map(contains, before, repeat("repeat")):
         return False
     if len(after) == 1:
         return "repeat" not in after[0] and is_sound(after[0], ranges)
     shapes = list(map(tuple, after))
     different = set(shapes)
     for shape in different:
-        members = shapes if len(different) == 1 else [names == shape for names in shapes]
-        group, known = list(compress(after, members)), list(compress(before, members))
+        group, known = after, before
+        if len(different) > 1:
+            members = [names == shape for names in shapes]
+            group, known = list(compress(after, members)), list(compress(before, members))
         for name in shape:
-            column = [fields[name] for fields in group]
+            column = list(map(itemgetter(name), group))
             if name == "tags" and _are_same(column, [fields.get(name) for fields in known]):
                 continue
             if name == large_text.FIELD and all(map(large_text.is_sound, group)):
@@ -121,7 +134,7 @@ def _are_sound_scores(column: Sequence[JsonValue], ranges: Ranges) -> bool:
         return all(sound_scores(scores, ranges) for scores in column)
     names: tuple[str, ...] = shapes.pop()
     return all(
-        name in ranges and name.isascii() and _are_sound_numbers([scores[name] for scores in objects], *ranges[name])
+        name in ranges and name.isascii() and _are_sound_numbers(list(map(itemgetter(name), objects)), *ranges[name])
         for name in names
     )
 

@@ -130,25 +130,30 @@ def jcs_document(value: object) -> bytes:
 
     For output that tools read and that is no file of a run. Raises CanonicalError with `where` a JSON pointer.
     """
-    try:
-        if is_plain(value, REPORT_DEPTH - 1):
-            return orjson.dumps(value, option=_SORTED | _LAID_OUT)
-        settled = _settled_by_member(value) if type(value) is dict else None
-    except (orjson.JSONEncodeError, CanonicalError, AttributeError):
-        settled = None  # the rebuilding of the whole says what is wrong, and where
-    return orjson.dumps(settled or _settled(value, REPORT_DEPTH, _any_float), option=_LAID_OUT)
+    if type(value) is dict and value:
+        try:
+            return _document_by_member(value)
+        except (orjson.JSONEncodeError, CanonicalError, TypeError):
+            pass  # the rebuilding of the whole says what is wrong, and where; and it orders names that are not ASCII
+    return orjson.dumps(_settled(value, REPORT_DEPTH, _any_float), option=_LAID_OUT)
 
 
-def _settled_by_member(value: dict[str, Any]) -> dict[str, object] | None:
-    """`_settled` of an object with ASCII names: members of which the engine's text is right are left to the engine."""
+def _document_by_member(value: dict[str, Any]) -> bytes:
+    """`jcs_document` of an object: each member of which the engine's text is right is written by it in one go.
+
+    Raises TypeError for names that are not ASCII, CanonicalError or an error of the engine for what cannot be written.
+    """
     if not all(map(str.isascii, value)):
-        return None
-    return {
-        name: orjson.loads(orjson.dumps(part, option=_SORTED))  # in order
-        if is_plain(part := value[name], REPORT_DEPTH - 2)
-        else _settled(part, REPORT_DEPTH - 1, _any_float)
-        for name in sorted(value)
-    }
+        raise TypeError
+    members = []
+    for name in sorted(value):
+        part = value[name]
+        if is_plain(part, REPORT_DEPTH - 2):
+            text = orjson.dumps({name: part}, option=_SORTED | orjson.OPT_INDENT_2)
+        else:
+            text = orjson.dumps({name: _settled(part, REPORT_DEPTH - 1, _any_float)}, option=orjson.OPT_INDENT_2)
+        members.append(text[2:-2])  # without the brace and the line feed at either end
+    return b"{\n" + b",\n".join(members) + b"\n}\n"
 
 
 def jcs(value: object) -> bytes:

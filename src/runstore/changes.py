@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, repeat
+from operator import itemgetter
+from typing import Any
 
 from runstore import canonical, paired
 from runstore.bulk import read_pairs
@@ -28,6 +30,8 @@ Scores = Mapping[str, int | float]
 
 _NO_SCORES: Scores = {}
 _NO_TAGS: Mapping[str, str] = {}
+_SCORES: Callable[[JsonObject], Any] = itemgetter("scores")
+_TAGS: Callable[[JsonObject], Any] = itemgetter("tags")
 
 
 Effect = tuple[ChangeClass, float, bool, str]
@@ -110,9 +114,9 @@ class Changes:
         after: Sequence[JsonObject],
     ) -> None:
         """What `_add` does with each of the pairs, metric by metric; all have one shape and standing."""
-        old, new = list(map(scores_of, before)), list(map(scores_of, after))
-        columns = {name: ([scores[name] for scores in old], [scores[name] for scores in new]) for name in names}
-        self._columns.add(columns, list(map(tags_of, before)) if self._lens.slices else [], self._scored)
+        old, new = _each_scores(before), _each_scores(after)
+        columns = {name: (list(map(itemgetter(name), old)), list(map(itemgetter(name), new))) for name in names}
+        self._columns.add(columns, _each_tags(before) if self._lens.slices else [], self._scored)
         effects = {name: self._effects(name, *columns[name]) for name in names}
         worst, best = _extremes(list(effects.values()))
         lost, won = (worst, best) if not self._width else _extremes([*map(self._sizes, effects, effects.values())])
@@ -359,9 +363,9 @@ def _runs_of_one_shape(
     None instead of names stands for a single pair that is looked at by itself.
     """
     both = (*before, *after)
-    names = set(map(tuple, map(scores_of, both)))
-    is_one = len(names) == 1 and () not in names and not any("status" in record for record in both)
-    if is_one and list(map(tags_of, before)) == list(map(tags_of, after)):
+    names = set(map(tuple, _each_scores(both)))
+    is_one = len(names) == 1 and () not in names and True not in map(operator.contains, both, repeat("status"))
+    if is_one and _each_tags(before) == _each_tags(after):
         yield len(before), names.pop()
         return
     shapes = [_shape(*pair) or None for pair in zip(before, after, strict=True)]
@@ -390,6 +394,22 @@ def scores_of(record: JsonObject) -> Scores:
 def tags_of(record: JsonObject) -> Mapping[str, str]:
     """The tags of a checked record."""
     return record.get("tags", _NO_TAGS)  # type: ignore[return-value]  # shape checked when it was read
+
+
+def _each_scores(records: Sequence[JsonObject]) -> list[Scores]:
+    """`scores_of` of each, at the pace of the interpreter's own loops if all have some."""
+    try:
+        return list(map(_SCORES, records))
+    except KeyError:
+        return list(map(scores_of, records))
+
+
+def _each_tags(records: Sequence[JsonObject]) -> list[Mapping[str, str]]:
+    """`tags_of` of each, as `_each_scores`."""
+    try:
+        return list(map(_TAGS, records))
+    except KeyError:
+        return list(map(tags_of, records))
 
 
 def collect(join: Join, changes: Changes) -> None:

@@ -46,10 +46,7 @@ def differences(before: JsonValue, after: JsonValue, path: str = "") -> Iterator
     numbers, booleans only with booleans.
     """
     if isinstance(before, dict) and isinstance(after, dict):
-        for name in sorted({**before, **after}, key=str.encode):
-            old, new = before.get(name), after.get(name)
-            if old is not None and old == new and (type(old) is str or repr(old) == repr(new)):  # True == 1
-                continue  # the most of a record, passed over quickly
+        for name in sorted(_names_to_look_at(before, after), key=str.encode):
             place = f"{path}/{escape(name)}"
             if name not in after:
                 yield FieldChange(place, before[name], ABSENT)
@@ -61,6 +58,16 @@ def differences(before: JsonValue, after: JsonValue, path: str = "") -> Iterator
         yield from _list_differences(before, after, path)
     elif not same(before, after):
         yield FieldChange(path, before, after)
+
+
+def _names_to_look_at(before: dict[str, JsonValue], after: dict[str, JsonValue]) -> list[str]:
+    """All names of two objects but those with certainly equal values, which are the most of a record."""
+    names = [name for name in after if name not in before]
+    for name, old in before.items():
+        new = after.get(name)
+        if old is None or old != new or (type(old) is not str and repr(old) != repr(new)):  # True == 1
+            names.append(name)
+    return names
 
 
 def same(before: JsonValue, after: JsonValue) -> bool:

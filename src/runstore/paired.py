@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from operator import itemgetter
 
 from runstore import exact
 from runstore.exact import ExactSum
@@ -17,7 +18,7 @@ from runstore.moves import Moves
 Group = tuple[str, str] | None
 """A slice as (tag, value), or None for all records."""
 Number = int | float
-_BUFFERED_PAIRS = 2048
+_BUFFERED_PAIRS = 8192
 
 
 @dataclass(slots=True)
@@ -181,7 +182,8 @@ class Columns:
             before, after = self._columns[name]
             before += old
             after += new
-        self._tags += [tuple(map(one.get, self._slices)) for one in tags]
+        if tags:
+            self._tags += _values_of(self._slices, tags)
         if len(before) >= _BUFFERED_PAIRS:
             self.settle(shifts)
 
@@ -218,3 +220,13 @@ class Columns:
         rises = len(old) - falls
         sums.regressed, sums.improved = (falls, rises) if self._signs[name] > 0 else (rises, falls)
         return sums
+
+
+def _values_of(names: Sequence[str], tags: Sequence[Mapping[str, str]]) -> list[tuple[str | None, ...]]:
+    """The values of some tags of each record, None for one that it has not."""
+    if len(names) > 1:
+        try:
+            return list(map(itemgetter(*names), tags))
+        except KeyError:
+            pass
+    return [tuple(map(one.get, names)) for one in tags]

@@ -6,10 +6,11 @@ only one that stands alone is checked against the line before it.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 
 from runstore.errors import InvalidDataError, InvalidRunError
-from runstore.record import line_ids, line_key
+from runstore.record import have_same_ids, line_ids, line_key
 from runstore.store.reader import Block, Run
 from runstore.verification import Progress, no_progress, out_of_order
 
@@ -157,16 +158,18 @@ class Join:
         if ours[:1] == theirs[:1]:
             return None
         count = min(len(ours), len(theirs))
-        try:
-            ids, other_ids = line_ids(ours[:count]), line_ids(theirs[:count])
-            if ids != other_ids:
-                count = next(index for index in range(count) if ids[index] != other_ids[index])
-        except InvalidDataError as error:
-            raise self.located(error, 0, []) from error
-        if count == 0:
-            return (ours[:1], []) if not theirs or (ours and ids[0] < other_ids[0]) else ([], theirs[:1])
-        same = next((index for index in range(count) if ours[index] == theirs[index]), count)
-        return ours[:same], theirs[:same]
+        if not have_same_ids(ours, theirs):
+            try:
+                ids, other_ids = line_ids(ours[:count]), line_ids(theirs[:count])
+                if ids != other_ids:
+                    count = next(index for index in range(count) if ids[index] != other_ids[index])
+            except InvalidDataError as error:
+                raise self.located(error, 0, []) from error
+            if count == 0:
+                return (ours[:1], []) if not theirs or (ours and ids[0] < other_ids[0]) else ([], theirs[:1])
+        if True in map(operator.eq, ours[:count], theirs):
+            count = next(index for index in range(count) if ours[index] == theirs[index])
+        return ours[:count], theirs[:count]
 
     def _pass(self, ours: list[bytes], theirs: list[bytes]) -> None:
         """Go past lines that were handed out and not given back."""

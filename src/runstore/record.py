@@ -48,6 +48,14 @@ def line_ids(lines: Sequence[bytes]) -> list[bytes]:
     return ids if b"\\" not in b"".join(ids) else [line_id(line) for line in lines]
 
 
+def have_same_ids(lines: Sequence[bytes], others: Sequence[bytes]) -> bool:
+    """Whether lines, of which the first ones are canonical, have the same ids one by one; False also if in doubt."""
+    starts = [line[: line.find(b'"', _START) + 1] for line in lines]
+    if len(lines) != len(others) or b"\\" in b"".join(starts) or b"" in starts:
+        return False
+    return all(map(bytes.startswith, others, starts))
+
+
 def line_key(line: bytes) -> tuple[bytes, int]:
     """The sort key of a canonical record line: id bytes and repeat. Parses only lines that may have a repeat."""
     if b'"repeat":' not in line:

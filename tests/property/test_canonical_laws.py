@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from typing import Any
 
@@ -213,3 +214,18 @@ def test_a_key_that_stands_twice_is_always_refused(members: dict[str, Any], colo
     for text in (f"{{{inner}}}", f'[0,{{"deep":{{{inner}}}}}]'):
         assert _outcome(parse_loose, text.encode()) is None
         assert _outcome(decode, text.encode()) is None
+
+
+_REPORTS = st.dictionaries(
+    _KEYS,
+    st.recursive(_DOUBLES | _SAFE, lambda inner: st.dictionaries(_KEYS, inner, max_size=3), max_leaves=6),
+    min_size=1,
+)
+
+
+@given(_REPORTS)
+def test_a_report_is_its_canonical_text_laid_out(value: dict[str, Any]) -> None:
+    laid_out = jcs_document(value)
+    assert jcs(value) == re.sub(rb'("(?:[^"\\]|\\.)*")|\s+', rb"\1", laid_out)
+    within = jcs_document({"": value})
+    assert within == b'{\n  "": %b\n}\n' % laid_out.removesuffix(b"\n").replace(b"\n", b"\n  ")

@@ -179,3 +179,31 @@ def test_a_pair_is_read_as_its_two_lines_are(before: Record, after: Record, name
 def test_a_key_is_shown_with_its_trial() -> None:
     assert record.key_text((b"a", 1)) == "a"
     assert record.key_text((b"a", 2)) == "a (repeat 2)"
+
+
+@given(pairs=st.lists(st.tuples(ids, ids, st.booleans()), max_size=4), cut=st.integers(0, 40))
+def test_lines_that_are_said_to_have_the_same_ids_have(pairs: list[tuple[str, str, bool]], cut: int) -> None:
+    lines = [canonical.encode({"id": mine, "output": 1}) for mine, _, _ in pairs]
+    others = [canonical.encode({"id": mine if same else other, "output": 2}) for mine, other, same in pairs]
+    told = record.have_same_ids(lines, others)
+    assert not told or record.line_ids(lines) == record.line_ids(others)
+    if all(same and mine.isalnum() for mine, _, same in pairs):
+        assert told
+    cut_off = [line[: len(line) - cut] for line in others]
+    if record.have_same_ids(lines, cut_off):
+        assert record.line_ids(lines) == record.line_ids(cut_off)
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        (b'{"id":"a"}', b'{"id":"ab"}'),
+        (b'{"id":"a\\"b"}', b'{"id":"a\\"c"}'),
+        (b'{"id":"a"}', b' {"id":"a"}'),
+        (b'{"id":"a"}', b'{"id":'),
+        (b'{"id":"a"}', b""),
+    ],
+)
+def test_other_ids_are_never_taken_for_the_same(line: bytes, other: bytes) -> None:
+    assert not record.have_same_ids([line], [other])
+    assert not record.have_same_ids([line, line], [line])

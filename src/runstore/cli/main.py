@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
@@ -10,6 +14,7 @@ from runstore import __version__
 from runstore.cli.boundary import run_guarded
 from runstore.cli.command_table import CommandTable
 
+_ALLOCATIONS_PER_COLLECTION = 100_000
 COMMANDS = {
     "accept": ("runstore.cli.accept", "Make what a run says, or a part of it, the new baseline."),
     "badge": ("runstore.cli.badge", "Draw a badge of a saved comparison."),
@@ -49,9 +54,16 @@ def gate() -> None:
     """
 
 
-def main() -> None:
-    """The entry point of the scripts `gate` and `runstore`."""
-    sys.exit(run_guarded(gate))
+def main() -> NoReturn:
+    """The entry point of the scripts `gate` and `runstore`.
+
+    A command lives for a moment: looking for cycles of garbage and taking the interpreter apart would be a tenth of it.
+    """
+    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
+    code = run_guarded(gate)
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
