@@ -286,18 +286,29 @@ def _seen_by_mcnemar(sample: _Sample, allowed: Decimal, alpha: Decimal, goal: De
         worse = min(better + drop, 1 - better)
         return power.mcnemar_power(count, max(worse, Decimal(0)), better, alpha)
 
-    return chance(allowed), _least(count, better, chance, goal)
+    most = int(count * (1 - 2 * better))
+    if most < 1 or Decimal(chance(Decimal(most) / count)) < goal:
+        return chance(allowed), None
+    guess = int(power.mcnemar_guess(count, better, alpha, goal) * count)
+    least = _least(lambda records: Decimal(chance(Decimal(records) / count)) >= goal, guess, most)
+    return chance(allowed), least / count
 
 
-def _least(count: int, better: Decimal, chance: Callable[[Decimal], float], goal: Decimal) -> float | None:
-    """The smallest drop, in whole records, that is seen with the chance `goal`; None if not even the largest is."""
-    low, high = 0, int(count * (1 - 2 * better))
-    if high < 1 or Decimal(chance(Decimal(high) / count)) < goal:
-        return None
+def _least(is_seen: Callable[[int], bool], guess: int, most: int) -> int:
+    """From which number of records, from 1 to `most`, a drop is seen; `most` is. Asked near the guess first."""
+    low, high, step = 0, most, 1
+    place = min(max(guess, 1), most)
+    if is_seen(place):
+        high = place
+        while high - step > low and is_seen(high - step):
+            high, step = high - step, 2 * step
+        low = max(low, high - step)
+    else:
+        low = place
+        while low + step < high and not is_seen(low + step):
+            low, step = low + step, 2 * step
+        high = min(high, low + step)
     while high - low > 1:
         middle = (low + high) // 2
-        if Decimal(chance(Decimal(middle) / count)) >= goal:
-            high = middle
-        else:
-            low = middle
-    return high / count
+        low, high = (low, middle) if is_seen(middle) else (middle, high)
+    return high

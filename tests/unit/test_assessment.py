@@ -204,3 +204,31 @@ def test_a_p_speaks_of_a_change_for_the_worse(values: list[float], family: int, 
         assert found.p >= 0.4
     assert 0 < found.p <= 1
     assert found.significant == (Decimal(found.p) <= Decimal("0.05"))
+
+
+@given(most=st.integers(1, 100_000), data=st.data())
+def test_the_least_that_is_seen_is_found_from_any_guess_and_soon_from_a_good_one(
+    most: int, data: st.DataObject
+) -> None:
+    least, guess = data.draw(st.integers(1, most)), data.draw(st.integers(-5, most + 5))
+    for start in (guess, least, least - 1, least + 2):
+        asked: list[int] = []
+
+        def is_seen(records: int, asked: list[int] = asked) -> bool:
+            asked.append(records)
+            return records >= least
+
+        assert assessment._least(is_seen, start, most) == least
+        assert all(1 <= records <= most for records in asked)
+        assert len(asked) <= (4 if start != guess else 2 * most.bit_length() + 2)
+
+
+@pytest.mark.parametrize("count", [200, 2000, 100_000])
+@pytest.mark.parametrize("better", [0, 0.001, 0.02, 0.2])
+def test_the_guess_of_what_mcnemars_test_sees_is_near(count: int, better: float) -> None:
+    guess = int(power.mcnemar_guess(count, better, 0.05, 0.8) * count)
+
+    def is_seen(records: int) -> bool:
+        return power.mcnemar_power(count, better + records / count, better, 0.05) >= 0.8
+
+    assert abs(assessment._least(is_seen, guess, int(count * (1 - 2 * better))) - guess) <= 6

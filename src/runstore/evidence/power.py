@@ -162,6 +162,22 @@ def mcnemar_detectable(n: int, discordant_share: Real, alpha: Real, power: Real)
     return nearest(root(rise, ZERO, most) if found is None else found, "the smallest net drop")
 
 
+@working
+def mcnemar_guess(n: int, p_better: Real, alpha: Real, power: Real) -> float:
+    """About the smallest net drop that McNemar's test sees with probability `power` where `p_better` get better.
+
+    Where the approximation of `mcnemar_power` reaches `power`, after a few steps from no drop at all: where to begin a
+    search, and no more.
+    """
+    better, level, goal = real(p_better), normal_isf(share(alpha, "alpha")), normal_isf(share(power, "power"))
+    net = ZERO
+    for _ in range(8):
+        differing = 2 * better + net
+        spread = max(differing - net * net, ZERO)
+        net = min((level * (n * differing).sqrt() - goal * (n * spread).sqrt() + 1) / n, 1 - 2 * better)
+    return float(net)
+
+
 def _mcnemar(n: int, differing: Decimal, alpha: Decimal) -> Callable[[Decimal], Decimal]:
     """The power as a function of the net drop; it rises with it."""
     if differing == 0:
