@@ -39,6 +39,7 @@ _FAR = 50
 _NOTHING = EPSILON * Decimal("1e-14")
 
 
+@lru_cache(maxsize=1024)
 @working
 def log_gamma(x: Decimal) -> Decimal:
     """ln of gamma(x), x > 0: Stirling's series (https://dlmf.nist.gov/5.11), moved to where it is exact enough."""
