@@ -23,7 +23,8 @@ from runstore.manifest import Manifest
 from runstore.record import STATUSES, JsonObject
 from runstore.shape import Node, ShapeError, escape, kind
 from runstore.source import VOLATILE, FolderSource
-from runstore.store.durable import BuildFolder, close_synced, real_path
+from runstore.store.durable import close_synced, real_path
+from runstore.store.placing import BuildFolder
 from runstore.store.reader import LINE_BYTES, Run, read_run
 from runstore.store.sorting import LineSorter
 from runstore.store.writer import RunWriter

@@ -10,7 +10,8 @@ from runstore.cli.outputs import STDOUT
 from runstore.cli.saved import STDIN, load_view
 from runstore.errors import UsageError
 from runstore.reports import badge
-from runstore.store.durable import real_path, replaced_file
+from runstore.store.durable import real_path
+from runstore.store.placing import replaced_file
 
 
 @click.command(name="badge")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import click
 
 from runstore.cli.past import Past, document, ref_of
-from runstore.cli.terminal import wants_color
+from runstore.cli.terminal import columns, wants_color
 from runstore.errors import UsageError
 from runstore.history import reading, record_report
 from runstore.reports.text.paper import paper
@@ -42,5 +41,5 @@ def command(record: str, baseline: str | None, repeat: int | None, ref: str | No
     if form == "json":
         click.echo(document(record_report.to_json(found)), nl=False)
         return
-    sheet = paper(color=wants_color(sys.stdout), width=shutil.get_terminal_size((100, 24)).columns)
+    sheet = paper(color=wants_color(sys.stdout), width=columns())
     click.echo(record_report.text(found, sheet), nl=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import Any
 
 import click
 
 from runstore.cli.past import Past, document, ref_of
-from runstore.cli.terminal import wants_color
+from runstore.cli.terminal import columns, wants_color
 from runstore.errors import UsageError
 from runstore.history import drawing, reading, tables, text
 from runstore.history.states import Group
@@ -91,5 +90,5 @@ def _rendered(found: History, metric: str | None, form: str) -> str:
         return tables.to_csv(found)
     if form == "svg":
         return drawing.draw(found)
-    sheet = paper(color=wants_color(sys.stdout), width=shutil.get_terminal_size((100, 24)).columns)
+    sheet = paper(color=wants_color(sys.stdout), width=columns())
     return text.of_all(found, sheet) if metric is None else text.of_metric(found, metric, sheet)

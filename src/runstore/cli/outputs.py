@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ import click
 
 from runstore import reports
 from runstore.canonical import JsonValue
-from runstore.cli.terminal import wants_color
+from runstore.cli.terminal import columns, wants_color
 from runstore.errors import UsageError
-from runstore.store.durable import real_path, replaced_file
+from runstore.store.durable import real_path
 
 STDOUT = Path("-")
 """A file of this name is standard output."""
@@ -105,9 +105,9 @@ def write_all(outputs: Sequence[Output], view: Mapping[str, JsonValue], *, expla
         renderers += [reports.load_explanation()] if explain and output.format == "text" else []
         if output.path is None:
             color = wants_color(sys.stdout)
-            width = shutil.get_terminal_size((100, 24)).columns
+            width = columns() if output.format == "text" else 100
             texts = [renderer.render(view, color=color, width=width) for renderer in renderers]
             click.echo("\n".join(texts), nl=False, color=color)
         else:
-            with replaced_file(output.path) as file:
+            with import_module("runstore.store.placing").replaced_file(output.path) as file:
                 file.write("\n".join(renderer.render(view) for renderer in renderers).encode())

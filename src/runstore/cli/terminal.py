@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from importlib import import_module
 from typing import TextIO
 
 
@@ -20,6 +21,11 @@ def wants_color(stream: TextIO) -> bool:
     if asked("FORCE_COLOR") or asked("CLICOLOR_FORCE", "0") not in ("", "0"):
         return True
     return asked("CLICOLOR") != "0" and stream.isatty() and asked("TERM") != "dumb"
+
+
+def columns() -> int:
+    """How wide the terminal is; 100 where that is unknown. COLUMNS overrides it."""
+    return int(import_module("shutil").get_terminal_size((100, 24)).columns)
 
 
 class ProgressLine:

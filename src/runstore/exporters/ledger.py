@@ -22,7 +22,8 @@ from runstore.canonical import JsonValue
 from runstore.errors import InvalidDataError, UsageError
 from runstore.exporters.contract import Budget, Plan, Receipt
 from runstore.shape import Node
-from runstore.store.durable import real_path, replaced_file
+from runstore.store.durable import real_path
+from runstore.store.placing import replaced_file
 
 FORMAT = 1
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,128}")

@@ -20,7 +20,8 @@ from typing import Self
 
 from runstore import canonical, large_text
 from runstore.errors import InvalidRunError, UsageError
-from runstore.store.durable import BuildFolder, close_synced, named_errors, real_path, sync_folder
+from runstore.store.durable import close_synced, named_errors, real_path, sync_folder
+from runstore.store.placing import BuildFolder
 from runstore.store.text_folder import TextFolder
 
 _IGNORE_FILE = ".gitignore"

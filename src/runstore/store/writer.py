@@ -17,7 +17,8 @@ from runstore.large_text import MAX_BYTES, PREVIEW_BYTES, part
 from runstore.manifest import FileEntry, Identity, Manifest, MetricDeclaration, Provenance, RunStatus
 from runstore.series import Point
 from runstore.source import FolderSource
-from runstore.store.durable import BuildFolder, close_synced, named_errors
+from runstore.store.durable import close_synced, named_errors
+from runstore.store.placing import BuildFolder
 from runstore.store.reader import LINE_BYTES
 from runstore.store.sorting import LineSorter
 from runstore.store.text_folder import TextFolder

@@ -16,7 +16,7 @@ from runstore import canonical, manifest
 from runstore.canonical import JsonValue
 from runstore.errors import InvalidRunError, RunExistsError, UsageError
 from runstore.manifest import Identity, Manifest
-from runstore.store.durable import BuildFolder
+from runstore.store.placing import BuildFolder
 from runstore.tracking import journal
 from runstore.tracking.journal import Journal, TornLine
 

@@ -15,7 +15,7 @@ from runstore.git.place import normal
 from runstore.git.repository import Repository
 from runstore.reports.text_safety import one_line
 from runstore.source import VOLATILE
-from runstore.store.durable import replaced_file
+from runstore.store.placing import replaced_file
 
 _DEFAULT = "baselines"
 _SERVERS = (

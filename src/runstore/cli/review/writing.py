@@ -21,7 +21,7 @@ from runstore.policy.model import Waiver
 from runstore.reviewing import chosen, policy_text
 from runstore.reviewing.subjects import Item
 from runstore.reviewing.walk import Walk
-from runstore.store.durable import replaced_file
+from runstore.store.placing import replaced_file
 from runstore.store.replacement import Replacement, manifest_digest
 
 _IN_PYPROJECT = ("tool", "gate")

@@ -18,7 +18,7 @@ from runstore.exporters.wandb import log
 from runstore.exporters.wandb.comparing import is_whole
 from runstore.exporters.wandb.planning import WandbPlan
 from runstore.exporters.wandb.transactions import Found, messages, read_messages
-from runstore.store.durable import BuildFolder
+from runstore.store.placing import BuildFolder
 from runstore.store.reader import Run
 
 _TIME = "19700101_000000"
