@@ -13,6 +13,7 @@ import click
 from runstore import __version__
 from runstore.cli.boundary import run_guarded
 from runstore.cli.command_table import CommandTable
+from runstore.errors import StorageError
 
 _ALLOCATIONS_PER_COLLECTION = 100_000
 COMMANDS = {
@@ -61,8 +62,9 @@ def main() -> NoReturn:
     """
     gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
     code = run_guarded(gate)
-    with suppress(OSError, ValueError):
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, StorageError, AttributeError):  # it was told, or the stream is closed
+            stream.flush()
     os._exit(code)
 
 
