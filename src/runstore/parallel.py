@@ -31,6 +31,8 @@ _READ_BYTES = 1024 * 1024
 _KEPT_BYTES = 16 * 1024 * 1024
 _PARTS_EACH = 16
 """So many parts for each processor: what the last one has to do alone is small, and so is the queue."""
+_MOST_PARTS = 4096
+"""So many numbers fit into a pipe that nobody reads from yet, on every system."""
 _NUMBER_BYTES = 4
 """A write of so few bytes to a pipe is read as one: POSIX, and each number comes out whole."""
 
@@ -75,7 +77,7 @@ def differences(
     size = sum(run.manifest.files[path].size for run in (baseline, current) for path in run.record_files)
     if size < _SPREAD_FROM_BYTES or not hasattr(os, "fork"):
         wanted = 1
-    parts = split(baseline, current, wanted * _PARTS_EACH if wanted > 1 else 1)
+    parts = split(baseline, current, min(wanted * _PARTS_EACH, _MOST_PARTS) if wanted > 1 else 1)
     queue = _Queue(len(parts))
     workers = [_Worker(baseline, current, lens, parts, queue) for _ in range(min(wanted, len(parts)) - 1)]
     try:

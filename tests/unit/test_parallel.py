@@ -111,6 +111,12 @@ def test_each_part_is_taken_once_and_none_after_an_error(tmp_path: Path) -> None
     queue.close()
 
 
+def test_the_most_parts_there_can_be_wait_for_nobody() -> None:
+    queue = parallel._Queue(parallel._MOST_PARTS)  # it would block here if they did not fit
+    assert list(queue.take()) == list(range(parallel._MOST_PARTS))
+    queue.close()
+
+
 @pytest.mark.parametrize("twin", [True, False])
 def test_parts_that_do_not_come_one_after_the_other_are_refused(tmp_path: Path, twin: bool) -> None:
     """Each part is in order by itself; only together are they not."""
