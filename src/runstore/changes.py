@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress, repeat
+from itertools import compress
 from operator import itemgetter
-from typing import Any
 
 from runstore import canonical, paired
 from runstore.bulk import read_pairs
@@ -24,15 +23,8 @@ from runstore.moves import Moves
 from runstore.paired import Columns, Group, PairedSums, Shifts
 from runstore.pairs import Join
 from runstore.record import JsonObject, Ranges, line_key, read, read_pair, record_key
+from runstore.scored import Scores, each_scores, each_tags, runs_of_one_shape, scores_of, shape_of, tags_of
 from runstore.summary import Tally
-
-Scores = Mapping[str, int | float]
-
-_NO_SCORES: Scores = {}
-_NO_TAGS: Mapping[str, str] = {}
-_SCORES: Callable[[JsonObject], Any] = itemgetter("scores")
-_TAGS: Callable[[JsonObject], Any] = itemgetter("tags")
-
 
 Effect = tuple[ChangeClass, float, bool, str]
 """What a difference makes of a record: class, severity, strict and newly, as in `Change`."""
@@ -96,7 +88,7 @@ class Changes:
             return False
         before, after = pairs
         start = 0
-        for end, shape in _runs_of_one_shape(before, after) if len(before) > 1 else [(1, None)]:
+        for end, shape in runs_of_one_shape(before, after) if len(before) > 1 else [(1, None)]:
             part = slice(start, end)
             if shape is None:
                 self._add(baseline[start], current[start], before[start], after[start])
@@ -114,9 +106,9 @@ class Changes:
         after: Sequence[JsonObject],
     ) -> None:
         """What `_add` does with each of the pairs, metric by metric; all have one shape and standing."""
-        old, new = _each_scores(before), _each_scores(after)
+        old, new = each_scores(before), each_scores(after)
         columns = {name: (list(map(itemgetter(name), old)), list(map(itemgetter(name), new))) for name in names}
-        self._columns.add(columns, _each_tags(before) if self._lens.slices else [], self._scored)
+        self._columns.add(columns, each_tags(before) if self._lens.slices else [], self._scored)
         effects = {name: self._effects(name, *columns[name]) for name in names}
         worst, best = _extremes(list(effects.values()))
         lost, won = (worst, best) if not self._width else _extremes([*map(self._sizes, effects, effects.values())])
@@ -180,7 +172,7 @@ class Changes:
         return 0
 
     def _add(self, baseline: bytes, current: bytes, before: JsonObject, after: JsonObject) -> None:
-        names = _shape(before, after)
+        names = shape_of(before, after)
         if names is None:
             self._keep(self._standing_differs(before, after), baseline, current)
             return
@@ -347,33 +339,6 @@ def _made_of(worse: float, better: float, *, strict: bool) -> Effect:
     return (ChangeClass.IMPROVED, better, False, "") if better >= 0 else _UNAFFECTED
 
 
-def _shape(before: JsonObject, after: JsonObject) -> tuple[str, ...] | None:
-    """The names of the scores of two records if both are `ok` and have the same tags and the same names; else None."""
-    old = tuple(scores_of(before))
-    if old != tuple(scores_of(after)) or before.get("tags") != after.get("tags"):
-        return None
-    return old if before.get("status", "ok") == "ok" == after.get("status", "ok") else None
-
-
-def _runs_of_one_shape(
-    before: Sequence[JsonObject], after: Sequence[JsonObject]
-) -> Iterator[tuple[int, tuple[str, ...] | None]]:
-    """Pairs in a row that can be added together: where they end, and the names of their scores.
-
-    None instead of names stands for a single pair that is looked at by itself.
-    """
-    both = (*before, *after)
-    names = set(map(tuple, _each_scores(both)))
-    is_one = len(names) == 1 and () not in names and True not in map(operator.contains, both, repeat("status"))
-    if is_one and _each_tags(before) == _each_tags(after):
-        yield len(before), names.pop()
-        return
-    shapes = [_shape(*pair) or None for pair in zip(before, after, strict=True)]
-    for index, shape in enumerate(shapes):
-        if shape is None or index + 1 == len(shapes) or shapes[index + 1] != shape:
-            yield index + 1, shape
-
-
 def _width(bounds: tuple[int | float, int | float]) -> float:
     """The width of a range; at most the largest double, so that no effect measured by it is undefined."""
     return min(float(bounds[1]) - bounds[0], sys.float_info.max)
@@ -384,32 +349,6 @@ def _extremes(columns: Sequence[list[float]]) -> tuple[list[float], list[float]]
     if len(columns) == 1:
         return columns[0], columns[0]
     return list(map(min, *columns)), list(map(max, *columns))
-
-
-def scores_of(record: JsonObject) -> Scores:
-    """The scores of a checked record."""
-    return record.get("scores", _NO_SCORES)  # type: ignore[return-value]  # shape checked when it was read
-
-
-def tags_of(record: JsonObject) -> Mapping[str, str]:
-    """The tags of a checked record."""
-    return record.get("tags", _NO_TAGS)  # type: ignore[return-value]  # shape checked when it was read
-
-
-def _each_scores(records: Sequence[JsonObject]) -> list[Scores]:
-    """`scores_of` of each, at the pace of the interpreter's own loops if all have some."""
-    try:
-        return list(map(_SCORES, records))
-    except KeyError:
-        return list(map(scores_of, records))
-
-
-def _each_tags(records: Sequence[JsonObject]) -> list[Mapping[str, str]]:
-    """`tags_of` of each, as `_each_scores`."""
-    try:
-        return list(map(_TAGS, records))
-    except KeyError:
-        return list(map(tags_of, records))
 
 
 def collect(join: Join, changes: Changes) -> None:

@@ -17,13 +17,12 @@ from importlib import import_module
 from runstore import curves, exact, figures, measures, presence, summary, verification
 from runstore.change import Change, ChangeClass
 from runstore.changes import Changes, Lens
-from runstore.checks import Check, check, findings_of
+from runstore.checks import Check, findings_of
 from runstore.curves import Curve
-from runstore.errors import InvalidDataError
 from runstore.facts import Counts, Facts, MissingStep, Pinned, Whole
 from runstore.figures import Figures
-from runstore.findings import Finding, Level, Rule, Verdict, verdict
-from runstore.judgement import NO_DAY, check_selections, check_suites, combined, judge
+from runstore.findings import Finding, Verdict, verdict
+from runstore.judgement import NO_DAY, check_selections, check_suites, judge
 from runstore.manifest import Manifest, MetricDeclaration
 from runstore.measures import Measure
 from runstore.parallel import differences
@@ -127,7 +126,7 @@ def compare_checked(
     facts = _facts(baseline, current, policy, changes, _counts(changes, equal, before, after), before, after)
     if reference is not None and policy.reference is not None:
         facts = replace(facts, pinned=_pinned(reference, current, policy, facts, baseline, verified, progress))
-    judged = _judged(facts, policy, today, _pair(baseline, current))
+    judged = _judged(facts, policy, today, pair_of(baseline, current))
     drawn = curves.between(baseline.points(), current.points(), facts.baseline.metrics, facts.current.metrics)
     return replace(judged, curves=[("", curve) for curve in drawn])
 
@@ -267,7 +266,8 @@ def _judged(facts: Facts, policy: Policy, today: date, pair: RunPair) -> Compari
     )
 
 
-def _pair(baseline: Run | None, current: Run | None, path: str = "") -> RunPair:
+def pair_of(baseline: Run | None, current: Run | None, path: str = "") -> RunPair:
+    """What a comparison says of two runs, or of the one whose manifest could be read."""
     return RunPair(
         path=path,
         baseline=baseline.manifest if baseline else None,
@@ -341,70 +341,4 @@ def _counts(changes: Changes, equal: int, before: Tally, after: Tally) -> Counts
         newly_errored=changes.newly["error"],
         newly_skipped=changes.newly["skipped"],
         lost_scores=changes.lost_scores,
-    )
-
-
-def _unjudged(check: Check, policy: Policy, pair: RunPair) -> Comparison:
-    """The comparison of a run about which there is only one thing to say."""
-    return Comparison(
-        verdict=verdict([finding.level for finding in check.findings]),
-        policy=policy,
-        counts=Counts(),
-        findings=list(check.findings),
-        checks=[check],
-        runs=[pair],
-    )
-
-
-def invalid(
-    error: InvalidDataError, policy: Policy, path: str = "", *, baseline: Run | None = None, current: Run | None = None
-) -> Comparison:
-    """The comparison of a run that is not what it claims to be: nothing was judged.
-
-    `baseline`, `current`: the runs whose manifest could be read, so that the report says which they claim to be.
-    """
-    message = f"{error.where}: {error.message}" if error.where else error.message
-    finding = Finding(rule=Rule.INVALID_RUN, level=Level.INVALID, message=message, hint=error.hint or None)
-    return _unjudged(check(Rule.INVALID_RUN, "both runs", finding).at(path), policy, _pair(baseline, current, path))
-
-
-def missing(path: str, policy: Policy) -> Comparison:
-    """The comparison of a baseline that has no current run beside it."""
-    finding = Finding(
-        rule=Rule.RUN_MISSING,
-        level=Level.ERROR,
-        message=f"the baseline has a run {path!r}; the current side has none",
-        hint="run it again, or remove it from the baseline in a change of its own",
-    )
-    return _unjudged(check(Rule.RUN_MISSING, "the current side", finding).at(path), policy, RunPair(path=path))
-
-
-def unexpected(path: str, policy: Policy) -> Comparison:
-    """The comparison of a current run that has no baseline: nothing was judged, and it says so."""
-    finding = Finding(
-        rule=Rule.RUN_ADDED,
-        level=Level.NOTICE,
-        message=f"run {path!r} has no baseline and was not judged",
-        hint="commit it as a baseline to have it judged",
-    )
-    return _unjudged(check(Rule.RUN_ADDED, "the baseline side", finding).at(path), policy, RunPair(path=path))
-
-
-def together(parts: Sequence[tuple[str, Comparison]], policy: Policy) -> Comparison:
-    """The comparison of a suite from those of its runs, each with its relative path."""
-    counts = Counts(
-        **{name: sum(getattr(part.counts, name) for _, part in parts) for name in Counts.__dataclass_fields__}
-    )
-    checks = combined([(path, part.checks) for path, part in parts])
-    findings = findings_of(checks)
-    return Comparison(
-        verdict=verdict([finding.level for finding in findings]),
-        policy=policy,
-        counts=counts,
-        findings=findings,
-        checks=checks,
-        measures=[(path, measure) for path, part in parts for _, measure in part.measures],
-        changes=[(path, change) for path, part in parts for _, change in part.changes],
-        runs=[replace(pair, path=path) for path, part in parts for pair in part.runs],
-        curves=[(path, curve) for path, part in parts for _, curve in part.curves],
     )

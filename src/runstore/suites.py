@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from runstore import comparison
+from runstore import comparison, composition
 from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError, PolicyError, UsageError
 from runstore.judgement import NO_DAY, check_selections, check_suites
@@ -65,13 +65,13 @@ def compare_suites(
     parts = []
     for path, member in members.items():
         if member.current is None:
-            part = comparison.missing(path, policy)
+            part = composition.missing(path, policy)
         elif member.baseline is None:
-            part = comparison.unexpected(path, policy)
+            part = composition.unexpected(path, policy)
         else:
             part = _compared(path, member, today, verified, limit, progress)
         parts.append((path, part))
-    return comparison.together(parts, policy)
+    return composition.together(parts, policy)
 
 
 def _check_sides(baseline: Tree, current: Tree, reference: Tree | None) -> None:
@@ -165,4 +165,4 @@ def _compared(
 
 def _invalid(error: InvalidDataError, path: str, member: _Member) -> Comparison:
     before, after = (side if isinstance(side, Run) else None for side in (member.baseline, member.current))
-    return comparison.invalid(error, member.policy, path, baseline=before, current=after)
+    return composition.invalid(error, member.policy, path, baseline=before, current=after)

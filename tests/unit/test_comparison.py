@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runstore import comparison, verification
+from runstore import composition, verification
 from runstore.comparison import compare
 from runstore.errors import InvalidDataError, InvalidRunError, PolicyError
 from runstore.facts import Counts
@@ -169,7 +169,7 @@ def test_a_metric_of_both_records_and_series_is_two_measures(tmp_path: Path) -> 
 
 
 def test_a_run_that_is_invalid_is_a_comparison_that_judged_nothing() -> None:
-    found = comparison.invalid(InvalidRunError("broken", where="c/records.jsonl:3", hint="mend it"), Policy(), "qa")
+    found = composition.invalid(InvalidRunError("broken", where="c/records.jsonl:3", hint="mend it"), Policy(), "qa")
     assert (found.verdict, found.counts, found.measures) == (Verdict.INVALID, Counts(), ())
     assert [(f.rule.value, f.message, f.hint, f.run) for f in found.findings] == [
         ("invalid-run", "c/records.jsonl:3: broken", "mend it", "qa")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from runstore import canonical, comparison, reports, schema, view
+from runstore import canonical, comparison, composition, reports, schema, view
 from runstore.canonical import JsonValue
 from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError
@@ -101,7 +101,7 @@ def compared(baseline: Path, current: Path, policy: Policy | None = None) -> Com
         before, after = (read_run(FolderSource(place, place.name)) for place in (baseline, current))
         return comparison.compare(before, after, policy or Policy())
     except InvalidDataError as error:
-        return comparison.invalid(error, policy or Policy())
+        return composition.invalid(error, policy or Policy())
 
 
 def policy_of(text: str) -> Policy:

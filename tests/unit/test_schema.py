@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from runstore import canonical, comparison, policy, schema, summary, view
+from runstore import canonical, comparison, composition, policy, schema, summary, view
 from runstore.canonical import JsonValue
 from runstore.comparison import Comparison
 from runstore.errors import InvalidRunError
@@ -231,11 +231,11 @@ def test_the_view_of_a_comparison_fits_its_schema(compared: Comparison) -> None:
 def test_the_views_of_what_was_not_compared_fit_the_schema_too(compared: Comparison) -> None:
     rules = Policy()
     ends = [
-        comparison.invalid(InvalidRunError("is not a run", where="x/manifest.json"), rules),
-        comparison.missing("a", rules),
-        comparison.unexpected("b/c", rules),
+        composition.invalid(InvalidRunError("is not a run", where="x/manifest.json"), rules),
+        composition.missing("a", rules),
+        composition.unexpected("b/c", rules),
     ]
-    suite = comparison.together([("a", ends[1]), ("b/c", ends[2]), ("d", compared)], rules)
+    suite = composition.together([("a", ends[1]), ("b/c", ends[2]), ("d", compared)], rules)
     assert [violations("comparison", view.to_json(one)) for one in [*ends, suite]] == [[]] * 4
 
 

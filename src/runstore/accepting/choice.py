@@ -14,10 +14,11 @@ from itertools import chain, islice
 from runstore import canonical
 from runstore.accepting.selection import Sieve, Tags
 from runstore.change import ChangeClass
-from runstore.changes import Changes, Lens, scores_of, tags_of
+from runstore.changes import Changes, Lens
 from runstore.errors import UsageError
 from runstore.manifest import Manifest, MetricDeclaration
 from runstore.record import JsonObject, key_text, line_key
+from runstore.scored import scores_of, tags_of
 from runstore.store.reader import Run
 
 Key = tuple[bytes, int]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runstore import comparison, view
+from runstore import comparison, composition, view
 from runstore.checks import Check
 from runstore.cli.locators import Places, locate, named
 from runstore.cli.outputs import Output, OutputType, chosen, write_all
@@ -230,4 +230,4 @@ def _compare(baseline: Tree, current: Tree, asked: _Asked) -> Comparison:
         finally:
             progress.close()
     except InvalidDataError as error:
-        return comparison.invalid(error, asked.sides.policy, baseline=before, current=after)
+        return composition.invalid(error, asked.sides.policy, baseline=before, current=after)

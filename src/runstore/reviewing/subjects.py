@@ -14,7 +14,6 @@ from runstore import canonical, exact
 from runstore.accepting.choice import Key, foreign_metrics
 from runstore.accepting.selection import Sieve
 from runstore.change import Change, ChangeClass
-from runstore.changes import scores_of, tags_of
 from runstore.comparison import Comparison
 from runstore.findings import Rule
 from runstore.manifest import MetricDeclaration
@@ -22,6 +21,7 @@ from runstore.policy.model import Policy, Waiver
 from runstore.record import JsonObject
 from runstore.reviewing.waivers import Fall
 from runstore.reviewing.walk import Kind, Subject
+from runstore.scored import scores_of, tags_of
 
 _EXCUSES = (Rule.WAIVED, Rule.QUARANTINED)
 _NEWLY = {"error": Kind.ERRORED, "skipped": Kind.SKIPPED}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from runstore import comparison
+from runstore import composition
 from runstore.comparison import Comparison
 from runstore.errors import InvalidDataError
 from runstore.findings import Finding, Level, Rule, Verdict
@@ -100,7 +100,7 @@ class _Bench:
         try:
             return self._judge(self._baseline, self._specimen.run(files, "current", volatile), self._verified)
         except InvalidDataError as error:
-            return comparison.invalid(error, self._policy)
+            return composition.invalid(error, self._policy)
 
     def passes(self, files: Mapping[str, bytes]) -> bool:
         """Whether the gate is green."""
